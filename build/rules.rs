@@ -1,0 +1,164 @@
+//! Validators generated from the `buf.validate` options of every message that
+//! a request can carry. The `.proto` is the one place where a rule is written;
+//! a rule that this generator does not know stops the build.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Value};
+
+use crate::redaction::rust_path;
+
+/// Source text of one `impl Validate` per message, for `src/service/rules.rs`
+/// to include.
+pub fn generate(pool: &DescriptorPool) -> String {
+    request_messages(pool)
+        .iter()
+        .map(|name| {
+            let message = pool.get_message_by_name(name).expect("the name came from this pool");
+            let checks: String = message
+                .fields()
+                .filter_map(|field| check(pool, &field))
+                .map(|statement| format!("        {statement}\n"))
+                .collect();
+            let found = if checks.is_empty() { "_found" } else { "found" };
+            format!(
+                "impl Validate for crate::proto::{} {{\n    \
+                 fn check(&self, {found}: &mut Violations) {{\n{checks}    }}\n}}\n",
+                rust_path(&message)
+            )
+        })
+        .collect()
+}
+
+/// Full names of all messages reachable from the input of a method, without
+/// those of `google.protobuf`.
+fn request_messages(pool: &DescriptorPool) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut open: Vec<_> = pool
+        .services()
+        .flat_map(|service| service.methods().map(|method| method.input()).collect::<Vec<_>>())
+        .collect();
+    while let Some(message) = open.pop() {
+        if message.package_name() != "google.protobuf"
+            && names.insert(message.full_name().to_owned())
+        {
+            open.extend(message.fields().filter_map(|field| field.kind().as_message().cloned()));
+        }
+    }
+    names
+}
+
+/// The statement that checks one field, or `None` where it has nothing to check.
+fn check(pool: &DescriptorPool, field: &FieldDescriptor) -> Option<String> {
+    let mut rules = Rules::of(pool, field);
+    let name = field.name();
+    let unsupported = |what: &str| panic!("{}: {what} is not supported", field.full_name());
+    if field.is_list() || field.is_map() {
+        unsupported("validation of a repeated field");
+    }
+    // Without explicit presence the zero value is the absent one, and only
+    // `required` refuses it; every other rule still sees it.
+    let value = match (field.kind(), field.supports_presence()) {
+        (Kind::Message(_), _) => format!("self.{name}.as_ref()"),
+        (Kind::String, true) => format!("self.{name}.as_deref()"),
+        (Kind::String, false) => format!("Some(self.{name}.as_str())"),
+        (_, true) => format!("self.{name}"),
+        (_, false) => format!("Some(self.{name})"),
+    };
+    let required = rules.flag("required");
+    let statement = match field.kind() {
+        Kind::Message(message) if message.full_name() == "google.protobuf.Duration" => {
+            let (gte, lte) = (rules.duration("duration.gte"), rules.duration("duration.lte"));
+            format!(
+                "found.duration({name:?}, {value}, &DurationRules {{ required: {required}, gte: {gte}, lte: {lte} }});"
+            )
+        }
+        Kind::Message(_) => format!("found.message({name:?}, {value}, {required});"),
+        _ if rules.is_empty() && !required => return None,
+        Kind::String => {
+            let ignore_empty = rules.ignores_zero_value();
+            let (min_len, max_len) =
+                (rules.length("string.min_len"), rules.length("string.max_len"));
+            let uuid = rules.flag("string.uuid");
+            format!(
+                "found.string({name:?}, {value}, &StringRules {{ required: {required}, ignore_empty: {ignore_empty}, min_len: {min_len}, max_len: {max_len}, uuid: {uuid} }});"
+            )
+        }
+        Kind::Int32 => {
+            let (gte, lte) = (rules.int32("int32.gte"), rules.int32("int32.lte"));
+            format!(
+                "found.int32({name:?}, {value}, &Int32Rules {{ required: {required}, gte: {gte}, lte: {lte} }});"
+            )
+        }
+        kind => unsupported(&format!("validation of {kind:?}")),
+    };
+    if let Some(rule) = rules.0.keys().next() {
+        unsupported(&format!("the rule {rule}"));
+    }
+    Some(statement)
+}
+
+/// The rules of one field by their path (`string.max_len`). Each is taken out
+/// when it is turned into code, so that what is left was not understood.
+struct Rules(BTreeMap<String, Value>);
+
+impl Rules {
+    fn of(pool: &DescriptorPool, field: &FieldDescriptor) -> Self {
+        let extension =
+            pool.get_extension_by_name("buf.validate.field").expect("buf/validate is imported");
+        let mut rules = BTreeMap::new();
+        let options = field.options();
+        if options.has_extension(&extension) {
+            let value = options.get_extension(&extension);
+            flatten("", value.as_message().expect("FieldRules is a message"), &mut rules);
+        }
+        Self(rules)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn flag(&mut self, path: &str) -> bool {
+        self.0.remove(path).is_some_and(|value| value.as_bool().expect("a bool rule"))
+    }
+
+    /// `IGNORE_IF_ZERO_VALUE`; no other value of `ignore` is in use.
+    fn ignores_zero_value(&mut self) -> bool {
+        self.0.remove("ignore").is_some_and(|value| {
+            assert_eq!(value.as_enum_number(), Some(1), "only IGNORE_IF_ZERO_VALUE is supported");
+            true
+        })
+    }
+
+    fn length(&mut self, path: &str) -> String {
+        let length = self.0.remove(path);
+        format!("{:?}", length.map(|value| value.as_u64().expect("a length")))
+    }
+
+    fn int32(&mut self, path: &str) -> String {
+        let bound = self.0.remove(path);
+        format!("{:?}", bound.map(|value| value.as_i32().expect("an int32 bound")))
+    }
+
+    /// A bound in nanoseconds, which hold every protobuf duration in an `i128`.
+    fn duration(&mut self, path: &str) -> String {
+        let mut part = |name: &str| self.0.remove(&format!("{path}.{name}"));
+        let (seconds, nanos) = (part("seconds"), part("nanos"));
+        let bound = (seconds.is_some() || nanos.is_some()).then(|| {
+            i128::from(seconds.and_then(|value| value.as_i64()).unwrap_or(0)) * 1_000_000_000
+                + i128::from(nanos.and_then(|value| value.as_i32()).unwrap_or(0))
+        });
+        format!("{bound:?}")
+    }
+}
+
+fn flatten(prefix: &str, message: &DynamicMessage, rules: &mut BTreeMap<String, Value>) {
+    for (field, value) in message.fields() {
+        let path = format!("{prefix}{}", field.name());
+        match value {
+            Value::Message(nested) => flatten(&format!("{path}."), nested, rules),
+            value => drop(rules.insert(path, value.clone())),
+        }
+    }
+}

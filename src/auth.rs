@@ -1,0 +1,168 @@
+//! From a presented secret to who presents it, and what that one may do. The
+//! only authorisation rules of the service stand here.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::model::{
+    ApiKeyId, Configuration, ConfigurationId, Instant, OrganizationId, Role, Scope,
+};
+use crate::repository::{self, Repository};
+use crate::token::{Kind, PlainToken};
+
+/// Who calls the control plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The API key that was presented.
+    pub key: ApiKeyId,
+    /// Whose configurations it may see.
+    pub scope: Scope,
+    role: Role,
+}
+
+/// What a method does to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads.
+    Read,
+    /// Reads and writes.
+    Write,
+}
+
+impl Caller {
+    /// Refuses a method beyond the caller's role.
+    pub fn require(self, access: Access) -> Result<(), Error> {
+        match (self.role, access) {
+            (Role::Admin, _) | (Role::Viewer, Access::Read) => Ok(()),
+            (Role::Viewer, Access::Write) => Err(Error::RoleInsufficient),
+        }
+    }
+
+    /// Refuses to act for an organization outside of the caller's scope.
+    pub fn require_organization(self, organization: OrganizationId) -> Result<(), Error> {
+        if self.scope.covers(organization) { Ok(()) } else { Err(Error::OrganizationForbidden) }
+    }
+}
+
+/// Who calls the SCIM server: an identity provider, by the token of one
+/// configuration.
+#[derive(Clone, Debug)]
+pub struct ScimClient {
+    /// The configuration that the token opened.
+    pub configuration: Configuration,
+}
+
+/// Why a credential was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is none, or it is not of the scheme `Bearer`.
+    #[error("no bearer credential")]
+    Missing,
+    /// It is none of ours, or opens something else.
+    #[error("unknown credential")]
+    Unknown,
+    /// It was valid until then.
+    #[error("the credential expired at {0}")]
+    Expired(Instant),
+    /// Somebody withdrew it.
+    #[error("the credential was revoked")]
+    Revoked,
+    /// Its role does not allow the method.
+    #[error("the role does not allow writing")]
+    RoleInsufficient,
+    /// It belongs to another organization.
+    #[error("the credential belongs to another organization")]
+    OrganizationForbidden,
+    /// The token is right, but its configuration is switched off.
+    #[error("the SCIM configuration is disabled")]
+    Disabled,
+    /// The question could not be answered.
+    #[error(transparent)]
+    Repository(#[from] repository::Error),
+}
+
+/// Decides whom to let in.
+#[derive(Clone)]
+pub struct Authenticator {
+    repository: Repository,
+    clock: Arc<dyn Clock>,
+}
+
+impl Authenticator {
+    /// An authenticator over the keys and tokens in `repository`.
+    #[must_use]
+    pub fn new(repository: Repository, clock: Arc<dyn Clock>) -> Self {
+        Self { repository, clock }
+    }
+
+    /// The caller behind an `Authorization` header of the control plane.
+    pub async fn caller(&self, authorization: Option<&str>) -> Result<Caller, Error> {
+        match Credential::read(bearer(authorization)?) {
+            Credential::ApiKey(token) => self.caller_by_key(&token).await,
+            Credential::Unknown => Err(Error::Unknown),
+        }
+    }
+
+    async fn caller_by_key(&self, token: &PlainToken) -> Result<Caller, Error> {
+        let key = self.repository.read().api_key_of_token(&token.hash()).await?;
+        let key = key.ok_or(Error::Unknown)?;
+        if key.revoked_at.is_some() {
+            return Err(Error::Revoked);
+        }
+        if let Some(at) = key.expires_at {
+            self.refuse_expired(at)?;
+        }
+        Ok(Caller { key: key.id, scope: key.scope, role: key.role })
+    }
+
+    /// The identity provider behind an `Authorization` header of the SCIM
+    /// server. A configuration that does not exist and a token that is not its
+    /// own get the same answer.
+    pub async fn scim_client(
+        &self,
+        configuration: ConfigurationId,
+        authorization: Option<&str>,
+    ) -> Result<ScimClient, Error> {
+        let token = PlainToken::parse(Kind::Scim, bearer(authorization)?)
+            .map_err(|_malformed| Error::Unknown)?;
+        let configuration =
+            self.repository.read().configuration_of_token(configuration, &token.hash()).await?;
+        let configuration = configuration.ok_or(Error::Unknown)?;
+        self.refuse_expired(configuration.token_expires_at)?;
+        if !configuration.enabled {
+            return Err(Error::Disabled);
+        }
+        Ok(ScimClient { configuration })
+    }
+
+    fn refuse_expired(&self, at: Instant) -> Result<(), Error> {
+        if self.clock.now() < at { Ok(()) } else { Err(Error::Expired(at)) }
+    }
+}
+
+/// A control plane credential, told apart by its form. A JSON Web Token, which
+/// is three texts with dots between, gets a variant and an arm in
+/// [`Authenticator::caller`]; nothing behind a [`Caller`] need know.
+enum Credential {
+    ApiKey(PlainToken),
+    Unknown,
+}
+
+impl Credential {
+    fn read(text: &str) -> Self {
+        PlainToken::parse(Kind::ApiKey, text).map_or(Self::Unknown, Self::ApiKey)
+    }
+}
+
+/// The credential in an `Authorization` header. Schemes are compared without
+/// regard to case (RFC 9110 11.1).
+fn bearer(authorization: Option<&str>) -> Result<&str, Error> {
+    let (scheme, credential) =
+        authorization.and_then(|header| header.split_once(' ')).ok_or(Error::Missing)?;
+    let credential = credential.trim_matches(' ');
+    if scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty() {
+        Ok(credential)
+    } else {
+        Err(Error::Missing)
+    }
+}

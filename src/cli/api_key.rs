@@ -1,0 +1,116 @@
+//! `scimd api-key`.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::{ArgGroup, Args, Subcommand};
+
+use super::migrated;
+use crate::clock::SystemRandom;
+use crate::model::{ApiKey, ApiKeyId, NewApiKey, OrganizationId, Role, Scope};
+use crate::settings::Settings;
+use crate::token::{Kind, PlainToken};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a key and print it, this one time, on standard output
+    Create(Create),
+    /// List the keys, without their secrets
+    List(List),
+    /// End a key at once
+    Revoke(Revoke),
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("scope").required(true))]
+pub struct Create {
+    /// The organization that the key acts for
+    #[arg(long, group = "scope", value_name = "UUID")]
+    organization: Option<OrganizationId>,
+    /// Act for every organization
+    #[arg(long, group = "scope")]
+    platform: bool,
+    /// `admin` reads and writes, `viewer` reads
+    #[arg(long, default_value = "admin")]
+    role: Role,
+    /// What the key is for
+    #[arg(long, default_value = "")]
+    name: String,
+    /// How long the key is valid, such as 90d; without it, until it is revoked
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    expires_in: Option<Duration>,
+}
+
+#[derive(Args)]
+pub struct List {
+    /// Only keys of this organization
+    #[arg(long, value_name = "UUID")]
+    organization: Option<OrganizationId>,
+}
+
+#[derive(Args)]
+pub struct Revoke {
+    /// The id that `api-key list` shows
+    id: ApiKeyId,
+}
+
+pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
+    let repository = migrated(settings).await?;
+    match command {
+        Command::Create(create) => {
+            if create.name.contains('\0') {
+                bail!("--name must not contain the character U+0000");
+            }
+            let token = PlainToken::mint(Kind::ApiKey, &SystemRandom);
+            let tx = repository.write().await?;
+            let new = NewApiKey {
+                scope: create.organization.map_or(Scope::Platform, Scope::Organization),
+                role: create.role,
+                name: create.name,
+                expires_at: create.expires_in.map(|span| tx.now().saturating_add(span)),
+            };
+            let key = tx.create_api_key(new, &token.hash()).await?;
+            tx.commit().await?;
+            eprintln!("key {} ({}, {})", key.id, scope(&key), key.role);
+            println!("{}", token.expose());
+        }
+        Command::List(list) => {
+            println!("{HEADINGS}");
+            for key in repository.read().api_keys(list.organization).await? {
+                println!("{}", line(&key));
+            }
+        }
+        Command::Revoke(revoke) => {
+            let tx = repository.write().await?;
+            if !tx.revoke_api_key(revoke.id).await? {
+                bail!("there is no API key {}", revoke.id);
+            }
+            tx.commit().await?;
+            eprintln!("key {} is revoked", revoke.id);
+        }
+    }
+    Ok(())
+}
+
+const HEADINGS: &str = "ID\tSCOPE\tROLE\tCREATED\tEXPIRES\tREVOKED\tNAME";
+
+/// Columns between tabs, so that `cut` and a spreadsheet take them.
+fn line(key: &ApiKey) -> String {
+    let or_dash = |instant: Option<crate::model::Instant>| {
+        instant.map_or_else(|| "-".to_owned(), |instant| instant.to_string())
+    };
+    let name = key.name.replace(char::is_control, " ");
+    format!(
+        "{}\t{}\t{}\t{}\t{}\t{}\t{name}",
+        key.id,
+        scope(key),
+        key.role,
+        key.created_at,
+        or_dash(key.expires_at),
+        or_dash(key.revoked_at),
+    )
+}
+
+fn scope(key: &ApiKey) -> String {
+    key.scope.organization().map_or_else(|| "platform".to_owned(), |id| id.to_string())
+}

@@ -1,0 +1,93 @@
+//! Time and randomness, as arguments.
+//!
+//! Everything that needs an instant, an id or a secret takes it from a
+//! [`Clock`] or a [`Random`], so that tests can say what they get. This is the
+//! only room that asks the operating system for either.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicI64, Ordering},
+};
+use std::time::{Duration, SystemTime};
+
+use rand::{Rng, SeedableRng, TryRng, rngs::StdRng, rngs::SysRng};
+
+use crate::model::Instant;
+
+/// Says what time it is.
+pub trait Clock: Send + Sync + 'static {
+    /// The present instant, cut to microseconds.
+    fn now(&self) -> Instant;
+}
+
+/// Gives random bytes fit for secrets.
+pub trait Random: Send + Sync + 'static {
+    /// Fills all of `bytes`.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The clock of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the room that may read the clock")]
+    fn now(&self) -> Instant {
+        Instant::from(SystemTime::now())
+    }
+}
+
+/// A clock that moves only when told to.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that stands at `instant`.
+    #[must_use]
+    pub fn at(instant: Instant) -> Self {
+        Self(AtomicI64::new(instant.as_micros()))
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        let now = self.now().saturating_add(by);
+        self.0.store(now.as_micros(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Instant {
+        Instant::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// The generator of the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    #[expect(clippy::disallowed_types, reason = "this is the room that may ask for OS randomness")]
+    fn fill(&self, bytes: &mut [u8]) {
+        // Without randomness there is no secret to hand out, and no way on.
+        SysRng.try_fill_bytes(bytes).expect("the operating system provides randomness");
+    }
+}
+
+/// A generator whose whole output follows from its seed. For tests.
+#[derive(Debug)]
+pub struct SeededRandom(Mutex<StdRng>);
+
+impl SeededRandom {
+    /// A generator that always gives the same bytes for the same `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new(StdRng::seed_from_u64(seed)))
+    }
+}
+
+impl Random for SeededRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut generator = self.0.lock().expect("filling bytes does not panic");
+        generator.fill_bytes(bytes);
+    }
+}

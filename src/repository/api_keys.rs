@@ -1,0 +1,81 @@
+//! API keys.
+
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
+
+use super::entity::StoredHash;
+use super::entity::api_key::{ActiveModel, Column, Entity, Model};
+use super::{Error, Read, Result, Write};
+use crate::model::{ApiKey, ApiKeyId, Instant, NewApiKey, OrganizationId, Scope};
+use crate::token::TokenHash;
+
+impl Read {
+    /// The key with this hash, be it expired or revoked.
+    pub async fn api_key_of_token(&self, hash: &TokenHash) -> Result<Option<ApiKey>> {
+        let row = Entity::find()
+            .filter(Column::Hash.eq(StoredHash::from(hash)))
+            .one(&self.connection)
+            .await?;
+        row.map(ApiKey::try_from).transpose()
+    }
+
+    /// All keys of one organization, or all there are, oldest first.
+    pub async fn api_keys(&self, organization: Option<OrganizationId>) -> Result<Vec<ApiKey>> {
+        let mut find = Entity::find();
+        if let Some(organization) = organization {
+            find = find.filter(Column::OrganizationId.eq(organization.as_uuid()));
+        }
+        let rows = find
+            .order_by_asc(Column::CreatedAt)
+            .order_by_asc(Column::Id)
+            .all(&self.connection)
+            .await?;
+        rows.into_iter().map(ApiKey::try_from).collect()
+    }
+}
+
+impl Write {
+    /// Makes a key whose secret has this hash.
+    pub async fn create_api_key(&self, new: NewApiKey, token: &TokenHash) -> Result<ApiKey> {
+        let id = ApiKeyId::new(self.now, self.random_bytes());
+        let row = ActiveModel {
+            id: Set(id.as_uuid()),
+            organization_id: Set(new.scope.organization().map(OrganizationId::as_uuid)),
+            role: Set(new.role.as_str().to_owned()),
+            name: Set(new.name),
+            hash: Set(token.into()),
+            created_at: Set(self.now.as_micros()),
+            expires_at: Set(new.expires_at.map(Instant::as_micros)),
+            revoked_at: Set(None),
+        };
+        row.insert(&self.transaction).await?.try_into()
+    }
+
+    /// Ends a key from now on; one that is revoked already stays as it is.
+    /// `false`: there is no such key.
+    pub async fn revoke_api_key(&self, id: ApiKeyId) -> Result<bool> {
+        let revoked_at = Column::RevokedAt.into_expr().if_null(self.now.as_micros());
+        let updated = Entity::update_many()
+            .col_expr(Column::RevokedAt, revoked_at)
+            .filter(Column::Id.eq(id.as_uuid()))
+            .exec(&self.transaction)
+            .await?;
+        Ok(updated.rows_affected > 0)
+    }
+}
+
+impl TryFrom<Model> for ApiKey {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            scope: row.organization_id.map_or(Scope::Platform, |id| Scope::Organization(id.into())),
+            role: row.role.parse().map_err(|_| Error::Corrupt("api_keys.role"))?,
+            name: row.name,
+            created_at: Instant::from_micros(row.created_at),
+            expires_at: row.expires_at.map(Instant::from_micros),
+            revoked_at: row.revoked_at.map(Instant::from_micros),
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! SCIM configurations and the one token of each.
+
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Set,
+};
+
+use super::entity::StoredHash;
+use super::entity::configuration::{ActiveModel, Column, Entity, Model};
+use super::{Read, Result, Write};
+use crate::model::{
+    Configuration, ConfigurationChange, ConfigurationId, Instant, NewConfiguration, Page, Position,
+    Scope, TokenLifetime,
+};
+use crate::token::TokenHash;
+
+impl Read {
+    /// The configuration, if it exists within `scope`.
+    pub async fn configuration(
+        &self,
+        scope: Scope,
+        id: ConfigurationId,
+    ) -> Result<Option<Configuration>> {
+        let row = Entity::find().filter(one(scope, id)).one(&self.connection).await?;
+        Ok(row.map(Configuration::from))
+    }
+
+    /// The configuration whose present token has this hash, if it is `id`.
+    pub async fn configuration_of_token(
+        &self,
+        id: ConfigurationId,
+        hash: &TokenHash,
+    ) -> Result<Option<Configuration>> {
+        let row = Entity::find()
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::TokenHash.eq(StoredHash::from(hash)))
+            .one(&self.connection)
+            .await?;
+        Ok(row.map(Configuration::from))
+    }
+
+    /// One page of the configurations within `scope`, oldest first, and the
+    /// position of its last item if more follow.
+    pub async fn configurations(
+        &self,
+        scope: Scope,
+        page: Page,
+    ) -> Result<(Vec<Configuration>, Option<Position>)> {
+        // One more than asked for tells whether there is a next page.
+        let mut rows = Entity::find()
+            .filter(within(scope))
+            .filter(behind(page.after))
+            .order_by_asc(Column::CreatedAt)
+            .order_by_asc(Column::Id)
+            .limit(u64::from(page.limit) + 1)
+            .all(&self.connection)
+            .await?;
+        let limit = page.limit as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(|last| Position {
+            created_at: Instant::from_micros(last.created_at),
+            id: last.id,
+        });
+        Ok((rows.into_iter().map(Configuration::from).collect(), next))
+    }
+}
+
+impl Write {
+    /// Makes a configuration, enabled, whose token has this hash.
+    pub async fn create_configuration(
+        &self,
+        new: NewConfiguration,
+        token: &TokenHash,
+    ) -> Result<Configuration> {
+        let id = ConfigurationId::new(self.now, self.random_bytes());
+        let row = ActiveModel {
+            id: Set(id.as_uuid()),
+            organization_id: Set(new.organization_id.as_uuid()),
+            name: Set(new.name),
+            enabled: Set(true),
+            sso_configuration_id: Set(Some(new.sso_configuration_id.as_uuid())),
+            allow_unverified_email_account_linking: Set(new.allow_unverified_email_account_linking),
+            token_hash: Set(token.into()),
+            token_lifetime: Set(micros(new.token_lifetime)),
+            token_expires_at: Set(self.now.as_micros() + micros(new.token_lifetime)),
+            created_at: Set(self.now.as_micros()),
+            updated_at: Set(self.now.as_micros()),
+        };
+        Ok(row.insert(&self.transaction).await?.into())
+    }
+
+    /// Changes the fields that are named and moves `updated_at`; where none is
+    /// named, nothing. `None`: there is no such configuration within `scope`.
+    pub async fn update_configuration(
+        &self,
+        scope: Scope,
+        id: ConfigurationId,
+        change: ConfigurationChange,
+    ) -> Result<Option<Configuration>> {
+        if change.is_empty() {
+            let row = Entity::find().filter(one(scope, id)).one(&self.transaction).await?;
+            return Ok(row.map(Configuration::from));
+        }
+        let mut values = Vec::new();
+        if let Some(name) = change.name {
+            values.push((Column::Name, SimpleExpr::from(name)));
+        }
+        if let Some(enabled) = change.enabled {
+            values.push((Column::Enabled, enabled.into()));
+        }
+        if let Some(sso) = change.sso_configuration_id {
+            let sso = sso.map(|id| id.as_uuid());
+            values.push((Column::SsoConfigurationId, SimpleExpr::value(sso)));
+        }
+        if let Some(allow) = change.allow_unverified_email_account_linking {
+            values.push((Column::AllowUnverifiedEmailAccountLinking, allow.into()));
+        }
+        self.update_one(scope, id, values).await
+    }
+
+    /// Replaces the token: from now on the one with this hash is the only one.
+    /// It is valid for `lifetime`, or else as long as the previous one was made
+    /// for. `None`: there is no such configuration within `scope`.
+    pub async fn replace_token(
+        &self,
+        scope: Scope,
+        id: ConfigurationId,
+        token: &TokenHash,
+        lifetime: Option<TokenLifetime>,
+    ) -> Result<Option<Configuration>> {
+        let mut values = vec![(Column::TokenHash, SimpleExpr::value(StoredHash::from(token)))];
+        // One statement, so that the previous lifetime is the one of the token
+        // that is replaced even when two replacements race.
+        let lifetime = match lifetime {
+            Some(lifetime) => {
+                values.push((Column::TokenLifetime, micros(lifetime).into()));
+                SimpleExpr::value(micros(lifetime))
+            }
+            None => Column::TokenLifetime.into_expr(),
+        };
+        values.push((Column::TokenExpiresAt, lifetime.add(self.now.as_micros())));
+        self.update_one(scope, id, values).await
+    }
+
+    /// Removes the configuration and its token. `false`: there is no such
+    /// configuration within `scope`.
+    pub async fn delete_configuration(&self, scope: Scope, id: ConfigurationId) -> Result<bool> {
+        let deleted = Entity::delete_many().filter(one(scope, id)).exec(&self.transaction).await?;
+        Ok(deleted.rows_affected > 0)
+    }
+
+    async fn update_one(
+        &self,
+        scope: Scope,
+        id: ConfigurationId,
+        values: Vec<(Column, SimpleExpr)>,
+    ) -> Result<Option<Configuration>> {
+        let update = values
+            .into_iter()
+            .fold(Entity::update_many(), |update, (column, value)| update.col_expr(column, value));
+        let rows = update
+            .col_expr(Column::UpdatedAt, self.now.as_micros().into())
+            .filter(one(scope, id))
+            .exec_with_returning(&self.transaction)
+            .await?;
+        Ok(rows.into_iter().next().map(Configuration::from))
+    }
+}
+
+impl From<Model> for Configuration {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id.into(),
+            organization_id: row.organization_id.into(),
+            name: row.name,
+            enabled: row.enabled,
+            sso_configuration_id: row.sso_configuration_id.map(Into::into),
+            allow_unverified_email_account_linking: row.allow_unverified_email_account_linking,
+            token_expires_at: Instant::from_micros(row.token_expires_at),
+            created_at: Instant::from_micros(row.created_at),
+            updated_at: Instant::from_micros(row.updated_at),
+        }
+    }
+}
+
+fn within(scope: Scope) -> Condition {
+    Condition::all()
+        .add_option(scope.organization().map(|own| Column::OrganizationId.eq(own.as_uuid())))
+}
+
+fn one(scope: Scope, id: ConfigurationId) -> Condition {
+    within(scope).add(Column::Id.eq(id.as_uuid()))
+}
+
+fn behind(position: Option<Position>) -> Condition {
+    Condition::all().add_option(position.map(|Position { created_at, id }| {
+        // Compared as one pair, so that the index finds the place at once.
+        Expr::tuple([Column::CreatedAt.into_expr(), Column::Id.into_expr()])
+            .gt(Expr::tuple([created_at.as_micros().into(), id.into()]))
+    }))
+}
+
+fn micros(lifetime: TokenLifetime) -> i64 {
+    i64::try_from(lifetime.as_duration().as_micros()).expect("a lifetime is at most two years")
+}

@@ -1,0 +1,22 @@
+//! The store: the only room that names SeaORM, and the owner of the SQL and of
+//! the invariants.
+//!
+//! [`Repository::read`] and [`Repository::write`] are the two ways in. Writes
+//! exist only on [`Write`], a transaction that the caller commits; dropped
+//! before that, it leaves nothing behind. What is read to decide a write is
+//! read on the same [`Write`].
+
+mod api_keys;
+mod configurations;
+mod entity;
+mod error;
+mod migration;
+mod open;
+mod tx;
+
+pub use error::Error;
+pub use open::Repository;
+pub use tx::{Read, Write};
+
+/// A result of this room.
+pub type Result<T> = std::result::Result<T, Error>;

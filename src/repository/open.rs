@@ -1,0 +1,123 @@
+//! Opening the store on either engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+
+use super::{Error, Read, Result, Write, migration};
+use crate::clock::{Clock, Random};
+use crate::model::DatabaseUrl;
+
+/// How long a request waits for its turn at the database.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long SQLite waits for a lock that another process holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const POSTGRES_CONNECTIONS: u32 = 16;
+const SQLITE_READERS: u32 = 4;
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub struct Repository {
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Repository {
+    /// Connects, and makes the file of an SQLite database that is not there
+    /// yet. The schema is left as it is; see [`Repository::migrate`].
+    pub async fn open(
+        url: &DatabaseUrl,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self> {
+        let (writer, reader) = match url {
+            DatabaseUrl::Postgres(url) => {
+                let mut options = ConnectOptions::new(url.clone());
+                options
+                    .max_connections(POSTGRES_CONNECTIONS)
+                    .test_before_acquire_if_idle_for(Duration::from_secs(30));
+                let connection = connect(options).await?;
+                (connection.clone(), connection)
+            }
+            DatabaseUrl::SqliteMemory => {
+                // An in-memory database is its connection: there can be but one.
+                let connection =
+                    connect(sqlite(1, SqliteConnectOptions::new().in_memory(true))).await?;
+                (connection.clone(), connection)
+            }
+            DatabaseUrl::SqliteFile(path) => {
+                let file = SqliteConnectOptions::new().filename(path);
+                // The writer comes first: readers cannot make the file, nor
+                // switch it to the write-ahead log. There is one writer because
+                // SQLite has one; a queue before it is fair, its lock is not.
+                let writer = connect(sqlite(1, file.clone().create_if_missing(true))).await?;
+                let reader = connect(sqlite(SQLITE_READERS, file.read_only(true))).await?;
+                (writer, reader)
+            }
+        };
+        Ok(Self { reader, writer, clock, random })
+    }
+
+    /// Reads without a transaction.
+    #[must_use]
+    pub fn read(&self) -> Read {
+        Read { connection: self.reader.clone() }
+    }
+
+    /// Begins a transaction that may write, when it is its turn.
+    pub async fn write(&self) -> Result<Write> {
+        let transaction = self.writer.begin_with_options(write_options()).await?;
+        Ok(Write { transaction, now: self.clock.now(), random: Arc::clone(&self.random) })
+    }
+
+    /// Brings the schema up to date. Replicas may all do so at the same time.
+    pub async fn migrate(&self) -> Result<()> {
+        migration::migrate(&self.writer).await
+    }
+
+    /// Whether the database answers and its schema is the one of this program.
+    pub async fn check(&self) -> Result<()> {
+        if migration::is_current(&self.reader).await? { Ok(()) } else { Err(Error::SchemaBehind) }
+    }
+}
+
+/// On SQLite a transaction that begins by reading and then writes fails when
+/// another wrote in between, at once and whatever the timeout; `IMMEDIATE` asks
+/// for the lock at the beginning. PostgreSQL has no such mode and ignores it.
+pub(super) fn write_options() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    }
+}
+
+async fn connect(mut options: ConnectOptions) -> Result<DatabaseConnection> {
+    // Statements are not logged: what runs them is, with its outcome.
+    options.acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
+    Ok(Database::connect(options).await?)
+}
+
+fn sqlite(connections: u32, file: SqliteConnectOptions) -> ConnectOptions {
+    let mut options = ConnectOptions::new("sqlite:");
+    options
+        .max_connections(connections)
+        .min_connections(connections)
+        // A connection to a file does not go stale, and one to memory must
+        // never be closed.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .map_sqlx_sqlite_opts(move |_| {
+            let file = file.clone().busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
+            // FULL: an acknowledged change survives the loss of power.
+            file.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+        });
+    options
+}

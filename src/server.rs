@@ -1,0 +1,156 @@
+//! One listener for both doors. The only room that spawns.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tracing::Instrument;
+
+use crate::auth::Authenticator;
+use crate::clock::{Clock, Random};
+use crate::model::RequestId;
+use crate::repository::Repository;
+use crate::{scim, service};
+
+/// How long running requests may go on once no new ones are taken.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long `/readyz` waits for the database.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a server is made of.
+pub struct Server {
+    /// The store, its schema up to date.
+    pub repository: Repository,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where tokens and request ids come from.
+    pub random: Arc<dyn Random>,
+    /// See [`crate::settings::Settings::cors_origins`].
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+impl Server {
+    /// Serves until `stop` is done and running requests are finished. `stop`
+    /// answers how long to go on taking requests while `/readyz` is already
+    /// 503, so that load balancers turn away in time.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = Duration> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let health = HealthReporter::new();
+        let draining = Arc::new(AtomicBool::new(false));
+        let app = self.router(health.clone(), Arc::clone(&draining));
+
+        let closed = CancellationToken::new();
+        let closing = closed.clone();
+        let stopped = async move {
+            let delay = stop.await;
+            draining.store(true, Ordering::Relaxed);
+            // The empty name stands for the whole server (grpc.health.v1).
+            health.set_service_status("", ServingStatus::NotServing).await;
+            tracing::info!(?delay, "shutting down");
+            tokio::time::sleep(delay).await;
+            closing.cancel();
+        };
+        // Answers are small: waiting to fill a packet would only delay them.
+        let listener = listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY");
+            }
+        });
+        let drained_in_vain = async {
+            closed.cancelled().await;
+            tokio::time::sleep(DRAIN_TIMEOUT).await;
+        };
+        tokio::select! {
+            served = axum::serve(listener, app).with_graceful_shutdown(stopped).into_future() => served,
+            () = drained_in_vain => {
+                tracing::warn!("requests were cut off: they did not finish in time");
+                Ok(())
+            }
+        }
+    }
+
+    fn router(self, health: HealthReporter, draining: Arc<AtomicBool>) -> Router {
+        let authenticator = Authenticator::new(self.repository.clone(), Arc::clone(&self.clock));
+        let probes = Router::new()
+            .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(ready))
+            .with_state(Probe { repository: self.repository.clone(), draining });
+        Router::new()
+            .merge(scim::router(authenticator.clone()))
+            .fallback_service(service::router(service::Services {
+                repository: self.repository,
+                authenticator,
+                random: Arc::clone(&self.random),
+                health,
+                allowed_origins: self.cors_origins,
+            }))
+            .layer(from_fn_with_state(Ids { clock: self.clock, random: self.random }, observe))
+            .merge(probes)
+    }
+}
+
+#[derive(Clone)]
+struct Probe {
+    repository: Repository,
+    draining: Arc<AtomicBool>,
+}
+
+/// `/readyz`: whether to send requests here. `/healthz` answers as long as the
+/// process can, because a restart does not mend a database.
+async fn ready(State(probe): State<Probe>) -> (StatusCode, &'static str) {
+    if probe.draining.load(Ordering::Relaxed) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
+    }
+    match tokio::time::timeout(READY_TIMEOUT, probe.repository.check()).await {
+        Ok(Ok(())) => (StatusCode::OK, "ready\n"),
+        Ok(Err(error)) => {
+            tracing::warn!(error = error.chain(), "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be used\n")
+        }
+        Err(_elapsed) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
+}
+
+#[derive(Clone)]
+struct Ids {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+/// Gives every request an id, which its answer carries and every line that is
+/// logged of it, and logs its outcome.
+async fn observe(State(ids): State<Ids>, request: Request, next: Next) -> Response {
+    const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+    let mut random = [0; 10];
+    ids.random.fill(&mut random);
+    let id = RequestId::new(ids.clock.now(), random).to_string();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let span = tracing::info_span!("request", %id, %method, path);
+    let header = HeaderValue::from_str(&id).expect("a UUID is a valid header value");
+    async move {
+        let begun = tokio::time::Instant::now();
+        let mut response = next.run(request).await;
+        response.headers_mut().insert(HEADER, header);
+        let status = response.status().as_u16();
+        let grpc_status = response.headers().get("grpc-status").and_then(|code| code.to_str().ok());
+        tracing::info!(status, grpc_status, elapsed = ?begun.elapsed(), "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}

@@ -1,0 +1,157 @@
+//! Where the libraries deviate from the protocols' specifications, it is put
+//! right here, before a request reaches them and after an answer leaves them.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use axum::http::uri::{PathAndQuery, Uri};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use connectrpc_axum::context::ProtocolNegotiationError;
+use connectrpc_axum::{Code, ConnectError};
+
+use super::caller::refuse;
+use super::methods;
+use crate::auth::Access;
+
+/// Around all protocols.
+pub async fn edge(mut request: Request, next: Next) -> Response {
+    strip_prefix(&mut request);
+    lower_content_type(request.headers_mut());
+    let Some(access) = methods::access(request.uri().path()) else {
+        return next.run(request).await;
+    };
+    if let Some(refusal) = refuse_method(request.method(), access) {
+        return refusal;
+    }
+    // None of the methods is a stream.
+    if content_type(request.headers()).starts_with("application/connect+") {
+        return ProtocolNegotiationError::UnsupportedMediaType.into_response();
+    }
+    next.run(request).await
+}
+
+/// The SDKs' default base URL ends in `/api`.
+fn strip_prefix(request: &mut Request) {
+    let Some(rest) = request
+        .uri()
+        .path_and_query()
+        .and_then(|path| path.as_str().strip_prefix("/api").filter(|rest| rest.starts_with('/')))
+    else {
+        return;
+    };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = rest.parse::<PathAndQuery>().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// Media types are compared without regard to case (RFC 9110 8.3.1); the
+/// libraries compare bytes.
+fn lower_content_type(headers: &mut HeaderMap) {
+    if let Some(value) = headers.get_mut(CONTENT_TYPE)
+        && value.as_bytes().iter().any(u8::is_ascii_uppercase)
+        && let Ok(lower) = HeaderValue::from_bytes(&value.as_bytes().to_ascii_lowercase())
+    {
+        *value = lower;
+    }
+}
+
+/// Connect knows GET and POST; axum lets HEAD through to the handler of GET,
+/// which cannot read it.
+fn refuse_method(method: &Method, access: Access) -> Option<Response> {
+    let allowed: &[Method] = match access {
+        Access::Read => &[Method::GET, Method::POST],
+        Access::Write => &[Method::POST],
+    };
+    if allowed.contains(method) || method == Method::OPTIONS {
+        return None;
+    }
+    let names = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(",");
+    Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, names)]).into_response())
+}
+
+/// Around tonic: `grpc-timeout` ends the work, and a request that is too large
+/// is answered with the code that gRPC has for it.
+pub async fn grpc(request: Request, next: Next) -> Response {
+    let timeout = match request.headers().get("grpc-timeout").map(parse_timeout) {
+        None => super::MAX_DURATION,
+        Some(Some(timeout)) => timeout.min(super::MAX_DURATION),
+        Some(None) => {
+            let error = ConnectError::new(Code::InvalidArgument, "malformed grpc-timeout");
+            return refuse(&request, error);
+        }
+    };
+    let Ok(mut response) = tokio::time::timeout(timeout, next.run(request)).await else {
+        let status = tonic::Status::deadline_exceeded("the deadline passed before the answer");
+        return status.into_http::<tonic::body::Body>().map(axum::body::Body::new);
+    };
+    // tonic says OUT_OF_RANGE; the gRPC specification, RESOURCE_EXHAUSTED.
+    let headers = response.headers_mut();
+    let too_large = headers.get("grpc-status").is_some_and(|status| status == "11")
+        && headers.get("grpc-message").is_some_and(|message| {
+            message.as_bytes().starts_with(b"Error,%20decoded%20message%20length%20too%20large")
+        });
+    if too_large {
+        headers.insert("grpc-status", HeaderValue::from_static("8"));
+    }
+    response
+}
+
+/// `TimeoutValue TimeoutUnit` of the gRPC protocol: at most eight digits and a
+/// unit of `H`, `M`, `S`, `m`, `u` or `n`.
+fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_hours(number)),
+        "M" => Some(Duration::from_mins(number)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+/// For a path that is no method: the error that Connect clients expect, at the
+/// HTTP status that they expect it at.
+pub async fn unknown_method(request: Request) -> Response {
+    let message = format!("there is no method {}", request.uri().path());
+    let mut response = ConnectError::new(Code::Unimplemented, message).into_response();
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_timeout_of_the_specification_is_read(number in 0_u64..100_000_000) {
+            let parsed = parse_timeout(&format!("{number}m").parse().expect("a header"));
+            prop_assert_eq!(parsed, Some(Duration::from_millis(number)));
+        }
+
+        #[test]
+        fn no_other_text_is_taken_for_a_timeout(text in "[ -~]{0,12}") {
+            let specified = regex::Regex::new("^[0-9]{1,8}[HMSmun]$").expect("a valid pattern");
+            let parsed = parse_timeout(&text.parse().expect("a header"));
+            prop_assert_eq!(parsed.is_some(), specified.is_match(&text));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! How a refusal reads at the control plane: the only place where an RPC code,
+//! a reason or a detail is chosen.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use connectrpc_axum::{Code, ConnectError};
+use prost::Message;
+use tonic_types::{BadRequest, ErrorInfo, FieldViolation, RetryInfo, pb};
+
+use super::rules::Violation;
+use crate::auth;
+use crate::model::ConfigurationId;
+use crate::proto::scimd::v1::ErrorReason;
+use crate::repository;
+
+/// The `domain` of every `google.rpc.ErrorInfo` that we send.
+const DOMAIN: &str = "scimd";
+/// How soon a caller may try again when the database was busy.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// Why a method did not do what it was asked.
+#[derive(Debug)]
+pub enum Error {
+    /// The credential does not allow it.
+    Auth(auth::Error),
+    /// These fields are not as they must be.
+    Invalid(Vec<Violation>),
+    /// There is no such configuration within the caller's scope.
+    ConfigurationNotFound(ConfigurationId),
+    /// The store failed.
+    Repository(repository::Error),
+}
+
+impl From<auth::Error> for Error {
+    fn from(error: auth::Error) -> Self {
+        match error {
+            auth::Error::Repository(error) => Self::Repository(error),
+            error => Self::Auth(error),
+        }
+    }
+}
+
+impl From<repository::Error> for Error {
+    fn from(error: repository::Error) -> Self {
+        Self::Repository(error)
+    }
+}
+
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Self::Invalid(vec![violation])
+    }
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        ConnectError::from(error).into()
+    }
+}
+
+/// Connect's own form; tonic's is made from it, so that the two say the same.
+impl From<Error> for ConnectError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Auth(error) => refused_credential(&error),
+            Error::Invalid(violations) => invalid_argument(violations),
+            Error::ConfigurationNotFound(id) => reject(
+                Code::NotFound,
+                ErrorReason::ScimConfigurationNotFound,
+                format!("there is no SCIM configuration {id}"),
+            ),
+            Error::Repository(error) => failed_store(&error),
+        }
+    }
+}
+
+fn refused_credential(error: &auth::Error) -> ConnectError {
+    let (code, reason, message) = match error {
+        auth::Error::Missing => (
+            Code::Unauthenticated,
+            ErrorReason::CredentialMissing,
+            "send an API key in the header `authorization: Bearer <key>`".to_owned(),
+        ),
+        // Nobody calls the control plane with a SCIM token that is its own, so
+        // a disabled configuration is no more than a credential that is not ours.
+        auth::Error::Unknown | auth::Error::Disabled => (
+            Code::Unauthenticated,
+            ErrorReason::CredentialInvalid,
+            "the API key is not known here; check that it was copied whole".to_owned(),
+        ),
+        auth::Error::Expired(at) => (
+            Code::Unauthenticated,
+            ErrorReason::CredentialExpired,
+            format!("the API key expired at {at}; ask for a new one"),
+        ),
+        auth::Error::Revoked => (
+            Code::Unauthenticated,
+            ErrorReason::CredentialRevoked,
+            "the API key was revoked; ask for a new one".to_owned(),
+        ),
+        auth::Error::RoleInsufficient => (
+            Code::PermissionDenied,
+            ErrorReason::RoleInsufficient,
+            "the API key's role `viewer` only reads; use a key with the role `admin`".to_owned(),
+        ),
+        auth::Error::OrganizationForbidden => (
+            Code::PermissionDenied,
+            ErrorReason::OrganizationForbidden,
+            "the API key belongs to another organization than the one named".to_owned(),
+        ),
+        auth::Error::Repository(error) => return failed_store(error),
+    };
+    let refusal = reject(code, reason, message);
+    // RFC 9110 15.5.2: a 401 names the scheme that would be taken.
+    if code == Code::Unauthenticated {
+        refusal.with_meta("www-authenticate", "Bearer")
+    } else {
+        refusal
+    }
+}
+
+fn invalid_argument(violations: Vec<Violation>) -> ConnectError {
+    let summary: Vec<_> =
+        violations.iter().map(|each| format!("{} {}", each.field, each.description)).collect();
+    let field_violations = violations
+        .into_iter()
+        .map(|each| FieldViolation::new(each.field, each.description))
+        .collect::<Vec<_>>();
+    let bad_request = pb::BadRequest::from(BadRequest::new(field_violations));
+    detailed(
+        reject(Code::InvalidArgument, ErrorReason::ArgumentInvalid, summary.join("; ")),
+        "BadRequest",
+        &bad_request,
+    )
+}
+
+fn failed_store(error: &repository::Error) -> ConnectError {
+    match error {
+        repository::Error::Busy(_) => {
+            tracing::warn!(error = error.chain(), "the database is busy");
+            let retry = pb::RetryInfo::from(RetryInfo::new(Some(RETRY_DELAY)));
+            detailed(
+                reject(
+                    Code::Unavailable,
+                    ErrorReason::DatabaseBusy,
+                    "the database is busy and nothing was changed; try again".to_owned(),
+                ),
+                "RetryInfo",
+                &retry,
+            )
+        }
+        repository::Error::Corrupt(_)
+        | repository::Error::SchemaBehind
+        | repository::Error::Database(_) => {
+            tracing::error!(error = error.chain(), "the store failed");
+            reject(
+                Code::Internal,
+                ErrorReason::Internal,
+                "internal error; report the x-request-id of this answer to the operator".to_owned(),
+            )
+        }
+    }
+}
+
+fn reject(code: Code, reason: ErrorReason, message: String) -> ConnectError {
+    let name = reason.as_str_name();
+    let name = name.strip_prefix("ERROR_REASON_").unwrap_or(name);
+    let info = ErrorInfo::new(name, DOMAIN, HashMap::<String, String>::new());
+    detailed(ConnectError::new(code, message), "ErrorInfo", &pb::ErrorInfo::from(info))
+}
+
+fn detailed(error: ConnectError, name: &str, detail: &impl Message) -> ConnectError {
+    error.add_detail(format!("google.rpc.{name}"), detail.encode_to_vec())
+}

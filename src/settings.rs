@@ -1,0 +1,351 @@
+//! What the operator says: flags, then `SCIMD_*` variables, then a TOML file,
+//! then defaults. The only reader of the environment and of files.
+//!
+//! A value that cannot be used is named with the place that it came from and
+//! with what would be right; so is a name that is no setting.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Args;
+use figment::error::Kind;
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider, Source};
+use http::{HeaderValue, Uri};
+use serde::de;
+use serde::{Deserialize, Deserializer};
+use tracing_subscriber::EnvFilter;
+
+use crate::model::DatabaseUrl;
+
+const PREFIX: &str = "SCIMD_";
+
+/// Every setting, checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where to listen.
+    #[serde(deserialize_with = "text")]
+    pub listen: SocketAddr,
+    /// Where the store is.
+    #[serde(deserialize_with = "text")]
+    pub database_url: DatabaseUrl,
+    /// Under which URL clients reach the server; by default, where it listens.
+    #[serde(deserialize_with = "some_text")]
+    pub public_url: Option<PublicUrl>,
+    /// What to log.
+    #[serde(deserialize_with = "text")]
+    pub log: LogFilter,
+    /// How to log it.
+    #[serde(deserialize_with = "text")]
+    pub log_format: LogFormat,
+    /// Whether `serve` brings the schema up to date before it serves.
+    #[serde(deserialize_with = "flag")]
+    pub migrate: bool,
+    /// Between SIGTERM, when `/readyz` turns 503, and the end of listening.
+    #[serde(deserialize_with = "span")]
+    pub shutdown_delay: Duration,
+    /// From which web pages browsers may call; empty: from all.
+    #[serde(deserialize_with = "origins")]
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            database_url: DatabaseUrl::SqliteFile("scimd.db".into()),
+            public_url: None,
+            log: LogFilter("info".to_owned()),
+            log_format: LogFormat::Text,
+            migrate: true,
+            shutdown_delay: Duration::from_secs(5),
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+/// The settings that can be given as flags. Their values are checked together
+/// with those from elsewhere, so that they are refused in the same words.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Flags {
+    /// TOML file with settings [env: SCIMD_CONFIG]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Address to listen on [env: SCIMD_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT", global = true)]
+    pub listen: Option<String>,
+    /// sqlite:FILE, sqlite::memory: or postgres://... [env: SCIMD_DATABASE_URL] [default: sqlite:scimd.db]
+    #[arg(long, value_name = "URL", global = true)]
+    pub database_url: Option<String>,
+    /// URL under which clients reach the server [env: SCIMD_PUBLIC_URL] [default: http://<listen>]
+    #[arg(long, value_name = "URL", global = true)]
+    pub public_url: Option<String>,
+    /// What to log: error, warn, info, debug, trace, or per module [env: SCIMD_LOG] [default: info]
+    #[arg(long, value_name = "FILTER", global = true)]
+    pub log: Option<String>,
+    /// text or json [env: SCIMD_LOG_FORMAT] [default: text]
+    #[arg(long, value_name = "FORMAT", global = true)]
+    pub log_format: Option<String>,
+}
+
+impl Settings {
+    /// Reads the settings of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the room that may read the environment")]
+    pub fn load(flags: &Flags) -> anyhow::Result<Self> {
+        Self::from_sources(flags, std::env::vars().collect())
+    }
+
+    /// Reads the settings from `flags` and `variables`, and from the file that
+    /// either of them names.
+    pub fn from_sources(flags: &Flags, variables: Vec<(String, String)>) -> anyhow::Result<Self> {
+        let variables: Vec<_> = variables
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let key = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
+                // The names that the tests use are not settings.
+                (!key.starts_with("test_")).then_some((key, value))
+            })
+            .collect();
+        let file = flags.config.clone().or_else(|| {
+            let named = variables.iter().find(|(key, _)| key == "config");
+            named.map(|(_, path)| PathBuf::from(path))
+        });
+
+        let mut sources = Figment::new();
+        if let Some(file) = &file {
+            readable(file)?;
+            sources = sources.merge(Toml::file_exact(file));
+        }
+        let variables = variables.into_iter().filter(|(key, _)| key != "config").collect();
+        sources
+            .merge(Texts { origin: Origin::Variable, values: variables })
+            .merge(Texts { origin: Origin::Flag, values: flags.values() })
+            .extract()
+            .map_err(|error| describe(&error))
+    }
+
+    /// Under which URL clients reach the server that listens on `address`.
+    #[must_use]
+    pub fn public_url(&self, address: SocketAddr) -> PublicUrl {
+        self.public_url.clone().unwrap_or_else(|| PublicUrl(format!("http://{address}")))
+    }
+}
+
+impl Flags {
+    fn values(&self) -> Vec<(String, String)> {
+        [
+            ("listen", &self.listen),
+            ("database_url", &self.database_url),
+            ("public_url", &self.public_url),
+            ("log", &self.log),
+            ("log_format", &self.log_format),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)))
+        .collect()
+    }
+}
+
+/// A URL with scheme and host and without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// The URL's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected = "must be a URL such as https://scim.example.com, without query";
+        let url: Uri = text.parse().map_err(|_| expected)?;
+        let web = matches!(url.scheme_str(), Some("http" | "https"));
+        if !web || url.host().is_none_or(str::is_empty) || url.query().is_some() {
+            return Err(expected);
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// What to log, in the syntax of `tracing_subscriber::EnvFilter`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// The filter itself.
+    #[must_use]
+    pub fn to_filter(&self) -> EnvFilter {
+        EnvFilter::new(&self.0)
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match EnvFilter::try_new(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(_) => Err(
+                "must be a level (error, warn, info, debug, trace) or a list such as scimd=debug,sqlx=warn",
+            ),
+        }
+    }
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("must be `text` or `json`"),
+        }
+    }
+}
+
+/// Values that came as text, and from where.
+struct Texts {
+    origin: Origin,
+    values: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy)]
+enum Origin {
+    Variable,
+    Flag,
+}
+
+impl Provider for Texts {
+    fn metadata(&self) -> Metadata {
+        let origin = self.origin;
+        Metadata::named("text").interpolater(move |_profile, keys| {
+            let key = keys.join("_");
+            match origin {
+                Origin::Variable => format!("{PREFIX}{}", key.to_ascii_uppercase()),
+                Origin::Flag => format!("--{}", key.replace('_', "-")),
+            }
+        })
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let values = self.values.iter();
+        let values = values.map(|(key, text)| (key.clone(), Value::from(text.as_str()))).collect();
+        Ok(Profile::Default.collect(values))
+    }
+}
+
+/// All that is wrong with the settings, one sentence each.
+fn describe(error: &figment::Error) -> anyhow::Error {
+    let sentences: Vec<_> = error.clone().into_iter().map(|error| sentence(&error)).collect();
+    anyhow!(sentences.join("\n"))
+}
+
+fn sentence(error: &figment::Error) -> String {
+    let key = error.path.join(".");
+    let place = |key: &str| match error.metadata.as_ref() {
+        Some(metadata) => match &metadata.source {
+            Some(Source::File(file)) => format!("`{key}` in {}", file.display()),
+            _ => metadata.interpolate(&Profile::Default, &[key]),
+        },
+        None => key.to_owned(),
+    };
+    match &error.kind {
+        Kind::Message(what) => format!("{} {what}", place(&key)),
+        Kind::InvalidType(found, _) => format!("{} must be a text, and is {found}", place(&key)),
+        Kind::UnknownField(name, expected) => {
+            format!("{} is no setting; settings are {}", place(name), expected.join(", "))
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn readable(file: &Path) -> anyhow::Result<()> {
+    std::fs::File::open(file)
+        .map(drop)
+        .map_err(|error| anyhow!("the settings file {} cannot be read: {error}", file.display()))
+}
+
+fn text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    parse(deserializer, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+}
+
+fn some_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    text(deserializer).map(Some)
+}
+
+fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    parse(deserializer, |text| {
+        humantime::parse_duration(text).map_err(|_| "must be a time span such as 10s".to_owned())
+    })
+}
+
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Flag {
+        Bool(bool),
+        Text(String),
+    }
+    match Flag::deserialize(deserializer)? {
+        Flag::Bool(flag) => Ok(flag),
+        Flag::Text(text) if text == "true" => Ok(true),
+        Flag::Text(text) if text == "false" => Ok(false),
+        Flag::Text(text) => {
+            Err(de::Error::custom(format!("must be true or false, and is {text:?}")))
+        }
+    }
+}
+
+fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HeaderValue>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Origins {
+        List(Vec<String>),
+        Text(String),
+    }
+    let origins = match Origins::deserialize(deserializer)? {
+        Origins::List(list) => list,
+        Origins::Text(text) => text.split(',').map(|origin| origin.trim().to_owned()).collect(),
+    };
+    let origins = origins.iter().filter(|origin| !origin.is_empty()).map(|origin| {
+        HeaderValue::from_str(origin)
+            .map_err(|_| de::Error::custom("must be origins such as https://app.example.com"))
+    });
+    origins.collect()
+}
+
+fn parse<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    read(&text).map_err(de::Error::custom)
+}
