@@ -169,7 +169,10 @@ fn strip_plus_of_durations(message: &MessageDescriptor, value: &mut Json) {
         };
         match value {
             Json::String(text) if nested.full_name() == "google.protobuf.Duration" => {
-                if text.starts_with('+') {
+                if text
+                    .strip_prefix('+')
+                    .is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()))
+                {
                     text.remove(0);
                 }
             }

@@ -1,0 +1,235 @@
+//! A whole scimd for each test: real server, real socket, a database of its
+//! own, and time and randomness that the test decides.
+
+mod client;
+mod log;
+mod postgres;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use scimd::clock::{Clock, ManualClock, Random, SeededRandom, SystemClock, SystemRandom};
+use scimd::model::{DatabaseUrl, Instant, NewApiKey, OrganizationId, Role, Scope};
+use scimd::repository::Repository;
+use scimd::server::Server;
+use scimd::token::{Kind, PlainToken};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub use self::client::{Answer, Client, SSO, violations_of};
+
+/// The engines that everything must hold on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes of each case one test per engine: `name::on_sqlite`,
+/// `name::on_postgres`. A case gets a fresh server.
+macro_rules! on_both_engines {
+    ($($(#[$attribute:meta])* async fn $name:ident($server:ident: TestServer) $body:block)+) => {$(
+        $(#[$attribute])*
+        mod $name {
+            #[allow(unused_imports, reason = "not every case needs its module's imports")]
+            use super::*;
+
+            async fn case($server: $crate::harness::TestServer) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                if let Some(server) = $crate::harness::TestServer::start($crate::harness::Engine::Sqlite).await {
+                    case(server).await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                if let Some(server) = $crate::harness::TestServer::start($crate::harness::Engine::Postgres).await {
+                    case(server).await;
+                }
+            }
+        }
+    )+};
+}
+pub(crate) use on_both_engines;
+
+/// A database of one test's own.
+pub struct TestDatabase {
+    pub url: DatabaseUrl,
+    /// Dropped with the test.
+    _postgres: Option<postgres::Database>,
+}
+
+impl TestDatabase {
+    /// An empty one, or `None` where the engine is missing and may be.
+    pub async fn create(engine: Engine) -> Option<Self> {
+        match engine {
+            Engine::Sqlite => {
+                // Left in place for the test binary `secrets`, which reads it.
+                let name = format!("{}.db", uuid::Uuid::new_v4());
+                let url = DatabaseUrl::SqliteFile(log::run_directory().join(name));
+                Some(Self { url, _postgres: None })
+            }
+            Engine::Postgres => match postgres::database().await {
+                Ok(database) => {
+                    let url = DatabaseUrl::Postgres(database.url.clone());
+                    Some(Self { url, _postgres: Some(database) })
+                }
+                Err(postgres::Unavailable(reason)) => {
+                    skip(reason);
+                    None
+                }
+            },
+        }
+    }
+
+    /// The URL as an operator would write it.
+    pub fn text(&self) -> String {
+        match &self.url {
+            DatabaseUrl::SqliteFile(path) => format!("sqlite:{}", path.display()),
+            DatabaseUrl::SqliteMemory => "sqlite::memory:".to_owned(),
+            DatabaseUrl::Postgres(url) => url.clone(),
+        }
+    }
+}
+
+/// Says why a case does not run here; where it must run, fails.
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("CI").is_none(), "with CI set nothing may be skipped: {reason}");
+    eprintln!("skipped: {reason}");
+}
+
+/// A running server.
+pub struct TestServer {
+    pub url: String,
+    pub repository: Repository,
+    pub database: TestDatabase,
+    clock: Option<Arc<ManualClock>>,
+    random: Arc<dyn Random>,
+    stop: Option<oneshot::Sender<Duration>>,
+}
+
+impl TestServer {
+    /// A server on a database of its own, at 2026-11-23T20:15:00Z until the
+    /// test moves the clock, whose ids and tokens are the same in every run.
+    pub async fn start(engine: Engine) -> Option<Self> {
+        let clock = Arc::new(ManualClock::at(Instant::from_micros(1_795_464_900_000_000)));
+        let database = TestDatabase::create(engine).await?;
+        let mut server = Self::serve(database, clock.clone(), Arc::new(SeededRandom::new(1))).await;
+        server.clock = Some(clock);
+        Some(server)
+    }
+
+    /// The same with the machine's own clock and randomness, for clients that
+    /// look at both.
+    pub async fn start_in_real_time(engine: Engine) -> Option<Self> {
+        let database = TestDatabase::create(engine).await?;
+        Some(Self::serve(database, Arc::new(SystemClock), Arc::new(SystemRandom)).await)
+    }
+
+    async fn serve(database: TestDatabase, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        log::start();
+        let repository =
+            Repository::open(&database.url, clock.clone(), random.clone()).await.unwrap();
+        repository.migrate().await.unwrap();
+        let (url, stop) = listen(repository.clone(), clock, random.clone()).await;
+        Self { url, repository, database, clock: None, random, stop: Some(stop) }
+    }
+
+    /// A second server on the same database, as a replica would be.
+    pub async fn replica(&self) -> Replica {
+        let clock: Arc<dyn Clock> = match &self.clock {
+            Some(clock) => clock.clone(),
+            None => Arc::new(SystemClock),
+        };
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let repository =
+            Repository::open(&self.database.url, clock.clone(), random.clone()).await.unwrap();
+        let (url, stop) = listen(repository, clock, random).await;
+        Replica { url, _stop: stop }
+    }
+
+    /// Moves the server's clock.
+    pub fn advance(&self, by: Duration) {
+        self.clock.as_ref().expect("this server runs in real time").advance(by);
+    }
+
+    /// A new organization's id.
+    pub fn organization(&self) -> OrganizationId {
+        OrganizationId::from(uuid::Uuid::new_v4())
+    }
+
+    /// A key of `scope`, made as the command line makes it.
+    pub async fn key(&self, scope: Scope, role: Role, expires_in: Option<Duration>) -> String {
+        let token = PlainToken::mint(Kind::ApiKey, &*self.random);
+        let tx = self.repository.write().await.unwrap();
+        let expires_at = expires_in.map(|span| tx.now().saturating_add(span));
+        let new = NewApiKey { scope, role, name: String::new(), expires_at };
+        tx.create_api_key(new, &token.hash()).await.unwrap();
+        tx.commit().await.unwrap();
+        token.expose().to_owned()
+    }
+
+    /// A client that shows an admin key of `organization`.
+    pub async fn admin(&self, organization: OrganizationId) -> Client {
+        let key = self.key(Scope::Organization(organization), Role::Admin, None).await;
+        self.client(&key)
+    }
+
+    /// A client that shows a viewer key of `organization`.
+    pub async fn viewer(&self, organization: OrganizationId) -> Client {
+        let key = self.key(Scope::Organization(organization), Role::Viewer, None).await;
+        self.client(&key)
+    }
+
+    /// A client that shows `key`.
+    pub fn client(&self, key: &str) -> Client {
+        Client::new(&self.url, Some(key))
+    }
+
+    /// Whether `token` opens the SCIM server of `configuration`: the status of
+    /// asking it what it can do.
+    pub async fn scim_status(&self, configuration: &str, token: &str) -> u16 {
+        scim_status(&self.url, configuration, token).await
+    }
+
+    /// Begins the shutdown, with so long a delay before listening ends.
+    pub fn stop(&mut self, delay: Duration) {
+        self.stop.take().expect("it is stopped once").send(delay).expect("the server runs");
+    }
+}
+
+/// See [`TestServer::replica`].
+pub struct Replica {
+    pub url: String,
+    _stop: oneshot::Sender<Duration>,
+}
+
+pub async fn scim_status(url: &str, configuration: &str, token: &str) -> u16 {
+    let url = format!("{url}/scim/v2/{configuration}/ServiceProviderConfig");
+    let request = reqwest::Client::new().get(url).bearer_auth(token);
+    request.send().await.unwrap().status().as_u16()
+}
+
+async fn listen(
+    repository: Repository,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> (String, oneshot::Sender<Duration>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = Server { repository, clock, random, cors_origins: Vec::new() };
+    let (stop, stopped) = oneshot::channel();
+    tokio::spawn(server.run(listener, async {
+        // A test that ends without a word drops the sender.
+        stopped.await.unwrap_or(Duration::ZERO)
+    }));
+    (url, stop)
+}
+
+/// The compiled program.
+pub fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_scimd"))
+}
