@@ -8,6 +8,13 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Value
 
 use crate::redaction::rust_path;
 
+/// The expressions of the Common Expression Language that are in use, and the
+/// functions that mean the same.
+const EXPRESSIONS: [(&str, &str); 1] = [(
+    "this == '' || this.matches('^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')",
+    "is_uuid_or_empty",
+)];
+
 /// Source text of one `impl Validate` per message, for `src/service/rules.rs`
 /// to include.
 pub fn generate(pool: &DescriptorPool) -> String {
@@ -76,12 +83,12 @@ fn check(pool: &DescriptorPool, field: &FieldDescriptor) -> Option<String> {
         Kind::Message(_) => format!("found.message({name:?}, {value}, {required});"),
         _ if rules.is_empty() && !required => return None,
         Kind::String => {
-            let ignore_empty = rules.ignores_zero_value();
+            let custom = rules.custom();
             let (min_len, max_len) =
                 (rules.length("string.min_len"), rules.length("string.max_len"));
             let uuid = rules.flag("string.uuid");
             format!(
-                "found.string({name:?}, {value}, &StringRules {{ required: {required}, ignore_empty: {ignore_empty}, min_len: {min_len}, max_len: {max_len}, uuid: {uuid} }});"
+                "found.string({name:?}, {value}, &StringRules {{ required: {required}, min_len: {min_len}, max_len: {max_len}, uuid: {uuid}, custom: {custom} }});"
             )
         }
         Kind::Int32 => {
@@ -123,12 +130,25 @@ impl Rules {
         self.0.remove(path).is_some_and(|value| value.as_bool().expect("a bool rule"))
     }
 
-    /// `IGNORE_IF_ZERO_VALUE`; no other value of `ignore` is in use.
-    fn ignores_zero_value(&mut self) -> bool {
-        self.0.remove("ignore").is_some_and(|value| {
-            assert_eq!(value.as_enum_number(), Some(1), "only IGNORE_IF_ZERO_VALUE is supported");
-            true
-        })
+    /// The rules in the Common Expression Language, each as a function of
+    /// `src/service/rules.rs` and what to say of a value that it refuses.
+    fn custom(&mut self) -> String {
+        let rules = self.0.remove("cel");
+        let rules = rules.iter().flat_map(|rules| rules.as_list().expect("`cel` is repeated"));
+        let pairs: Vec<_> = rules
+            .map(|rule| {
+                let rule = rule.as_message().expect("a Rule");
+                let part = |name| {
+                    let value = rule.get_field_by_name(name).expect("a field of Rule");
+                    value.as_str().expect("a string").to_owned()
+                };
+                let expression = part("expression");
+                let known = EXPRESSIONS.iter().find(|(known, _)| *known == expression);
+                let (_, function) = known.unwrap_or_else(|| panic!("unknown: {expression}"));
+                format!("({function}, {:?})", part("message"))
+            })
+            .collect();
+        format!("&[{}]", pairs.join(", "))
     }
 
     fn length(&mut self, path: &str) -> String {

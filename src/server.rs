@@ -1,5 +1,7 @@
 //! One listener for both doors. The only room that spawns.
 
+mod unread_body;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use axum::serve::ListenerExt;
@@ -100,6 +102,7 @@ impl Server {
                 allowed_origins: self.cors_origins,
             }))
             .layer(from_fn_with_state(Ids { clock: self.clock, random: self.random }, observe))
+            .layer(from_fn(unread_body::drain))
             .merge(probes)
     }
 }

@@ -5,6 +5,7 @@
 //! gets its [`caller`], and becomes a message that [`transport`] hands to a
 //! plain method.
 
+mod bridge;
 mod caller;
 mod compression;
 mod edge;
@@ -105,7 +106,10 @@ pub fn router(services: Services) -> Router {
     let grpc = tonic_web::GrpcWebLayer::new().layer(grpc);
 
     Router::new().fallback_service(ContentTypeSwitch::new(grpc, connect)).layer(
-        ServiceBuilder::new().layer(cors(services.allowed_origins)).layer(from_fn(edge::edge)),
+        ServiceBuilder::new()
+            .layer(cors(services.allowed_origins))
+            .layer(from_fn(edge::edge))
+            .layer(from_fn(bridge::bridge)),
     )
 }
 

@@ -50,10 +50,11 @@ pub struct Violations {
 /// `buf.validate.StringRules`; lengths in code points.
 struct StringRules {
     required: bool,
-    ignore_empty: bool,
     min_len: Option<u64>,
     max_len: Option<u64>,
     uuid: bool,
+    /// Rules of our own, each with what to say of a value that breaks it.
+    custom: &'static [(fn(&str) -> bool, &'static str)],
 }
 
 /// `buf.validate.Int32Rules`.
@@ -78,7 +79,6 @@ impl Violations {
     }
 
     fn string(&mut self, field: &'static str, value: Option<&str>, rules: &StringRules) {
-        let value = value.filter(|text| !(rules.ignore_empty && text.is_empty()));
         if rules.required && value.is_none_or(str::is_empty) {
             return self.add(field, "must be set");
         }
@@ -93,6 +93,9 @@ impl Violations {
         // Every id has the same form, whichever of the types reads it.
         if let (true, Err(invalid)) = (rules.uuid, text.parse::<OrganizationId>()) {
             self.add(field, invalid.to_string());
+        }
+        for (_, description) in rules.custom.iter().filter(|(keeps, _)| !keeps(text)) {
+            self.add(field, *description);
         }
     }
 
@@ -142,6 +145,10 @@ impl Violations {
             None => {}
         }
     }
+}
+
+fn is_uuid_or_empty(text: &str) -> bool {
+    text.is_empty() || text.parse::<OrganizationId>().is_ok()
 }
 
 const NANOS_PER_SECOND: i128 = 1_000_000_000;

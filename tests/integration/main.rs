@@ -4,15 +4,18 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
+mod clients;
 mod harness;
 
 mod api_keys;
 mod architecture;
 mod concurrency;
 mod configurations;
+mod contract;
 mod crash;
 mod observability;
 mod program;
+mod real_clients;
 mod schema;
 mod settings;
 mod surface;

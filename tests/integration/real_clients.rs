@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::clients::{self, Skip};
-use crate::harness::{Engine, TestServer};
+use crate::harness::{self, Engine, TestServer};
 
 /// What to run of a client that is installed.
 struct Program {
@@ -25,9 +25,10 @@ impl Program {
 async fn passes(engine: Engine, program: Result<Program, Skip>) {
     let program = match program {
         Ok(program) => program,
-        Err(reason) => return clients::skip(&reason),
+        Err(reason) => return harness::skip(&reason.to_string()),
     };
-    let server = TestServer::start(engine).await;
+    // The programs want to see time move.
+    let Some(server) = TestServer::start_in_real_time(engine).await else { return };
     let mut environment = server.client_environment().await;
     environment.extend(program.environment);
     clients::run(&program.command, &program.arguments, environment).await;

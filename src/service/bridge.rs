@@ -1,0 +1,58 @@
+//! Streams of services that exist only for gRPC, in Connect's own protocol.
+//!
+//! Reflection comes from tonic and so speaks gRPC; `buf curl` asks for it in
+//! the protocol that it is told to use. Both protocols put the same five bytes
+//! before each message, so that only headers and the end differ: gRPC has
+//! trailers, Connect a last frame with JSON.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Response as HttpResponse, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use connectrpc_axum::message::build_end_stream_frame;
+use connectrpc_axum::{CONNECT_CONTENT_ENCODING, ConnectError};
+use futures::StreamExt;
+use http_body_util::BodyStream;
+
+const CONNECT: HeaderValue = HeaderValue::from_static("application/connect+proto");
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc+proto");
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
+/// Translates a Connect stream of binary messages to such a service and back.
+pub async fn bridge(mut request: Request, next: Next) -> Response {
+    let reflection = request.uri().path().starts_with("/grpc.reflection.");
+    if !reflection || request.headers().get(CONTENT_TYPE) != Some(&CONNECT) {
+        return next.run(request).await;
+    }
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, GRPC);
+    if let Some(encoding) = headers.remove(CONNECT_CONTENT_ENCODING) {
+        headers.insert(GRPC_ENCODING, encoding);
+    }
+    let (parts, body) = next.run(request).await.into_parts();
+    // An error before the first message has its trailers in the headers.
+    let body = if parts.headers.contains_key("grpc-status") {
+        Body::from(end(&parts.headers))
+    } else {
+        Body::from_stream(BodyStream::new(body).map(|frame| {
+            frame.map(|frame| match frame.into_data() {
+                Ok(data) => data,
+                Err(frame) => end(&frame.into_trailers().unwrap_or_default()),
+            })
+        }))
+    };
+    let mut response = HttpResponse::new(body);
+    *response.status_mut() = StatusCode::OK;
+    response.headers_mut().insert(CONTENT_TYPE, CONNECT);
+    response
+}
+
+/// The last frame of a stream that ended with these trailers.
+fn end(trailers: &HeaderMap) -> Bytes {
+    let status = tonic::Status::from_header_map(trailers);
+    let error = status.filter(|status| status.code() != tonic::Code::Ok).map(ConnectError::from);
+    build_end_stream_frame(error.as_ref(), None).into()
+}
