@@ -16,6 +16,8 @@ use super::caller::refuse;
 use super::methods;
 use crate::auth::Access;
 
+const DEADLINE_EXCEEDED: &str = "the deadline passed before the answer";
+
 /// Around all protocols.
 pub async fn edge(mut request: Request, next: Next) -> Response {
     strip_prefix(&mut request);
@@ -29,6 +31,12 @@ pub async fn edge(mut request: Request, next: Next) -> Response {
     // None of the methods is a stream.
     if content_type(request.headers()).starts_with("application/connect+") {
         return ProtocolNegotiationError::UnsupportedMediaType.into_response();
+    }
+    // A deadline that has passed is not raced with the work.
+    let timeout = request.headers().get("connect-timeout-ms").map(HeaderValue::as_bytes);
+    if timeout.is_some_and(|ms| !ms.is_empty() && ms.iter().all(|digit| *digit == b'0')) {
+        let error = ConnectError::new(Code::DeadlineExceeded, DEADLINE_EXCEEDED);
+        return refuse(&request, error);
     }
     next.run(request).await
 }
@@ -85,8 +93,14 @@ pub async fn grpc(request: Request, next: Next) -> Response {
             return refuse(&request, error);
         }
     };
-    let Ok(mut response) = tokio::time::timeout(timeout, next.run(request)).await else {
-        let status = tonic::Status::deadline_exceeded("the deadline passed before the answer");
+    let answer = async {
+        if timeout.is_zero() {
+            return None;
+        }
+        tokio::time::timeout(timeout, next.run(request)).await.ok()
+    };
+    let Some(mut response) = answer.await else {
+        let status = tonic::Status::deadline_exceeded(DEADLINE_EXCEEDED);
         return status.into_http::<tonic::body::Body>().map(axum::body::Body::new);
     };
     // tonic says OUT_OF_RANGE; the gRPC specification, RESOURCE_EXHAUSTED.

@@ -17,17 +17,17 @@ const SCIM_JSON: &str = "application/scim+json";
 /// Every route below `/scim`.
 pub fn router(authenticator: Authenticator) -> Router {
     let no_such_endpoint = async || Error::NoSuchEndpoint;
+    let at = |endpoint: &str| format!("/scim/v2/{{configuration}}{endpoint}");
     // The token is asked for before anything else, so that only who has one
     // learns what there is.
-    let behind_token = Router::new()
-        .route("/ServiceProviderConfig", get(discovery::service_provider_config))
-        .route("/", any(no_such_endpoint))
-        .route("/{*endpoint}", any(no_such_endpoint))
-        .route_layer(from_fn_with_state(authenticator, client::authenticate));
     Router::new()
-        .nest("/scim/v2/{configuration}", behind_token)
+        .route(&at("/ServiceProviderConfig"), get(discovery::service_provider_config))
+        .route(&at(""), any(no_such_endpoint))
+        .route(&at("/"), any(no_such_endpoint))
+        .route(&at("/{*endpoint}"), any(no_such_endpoint))
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(from_fn_with_state(authenticator, client::authenticate))
         .route("/scim", any(no_such_endpoint))
         .route("/scim/", any(no_such_endpoint))
         .route("/scim/{*endpoint}", any(no_such_endpoint))
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
 }

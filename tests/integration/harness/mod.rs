@@ -29,13 +29,13 @@ pub enum Engine {
 /// Makes of each case one test per engine: `name::on_sqlite`,
 /// `name::on_postgres`. A case gets a fresh server.
 macro_rules! on_both_engines {
-    ($($(#[$attribute:meta])* async fn $name:ident($server:ident: TestServer) $body:block)+) => {$(
+    ($($(#[$attribute:meta])* async fn $name:ident($server:ident: $type:ty) $body:block)+) => {$(
         $(#[$attribute])*
         mod $name {
             #[allow(unused_imports, reason = "not every case needs its module's imports")]
             use super::*;
 
-            async fn case($server: $crate::harness::TestServer) $body
+            async fn case($server: $type) $body
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
