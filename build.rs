@@ -19,7 +19,7 @@ const FILES: [&str; 3] =
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
     println!("cargo:rerun-if-changed=build");
-    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
 
     let mut compiler = protox::Compiler::new([ROOT])?;
     compiler.include_imports(true).include_source_info(true);
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let redacted = redaction::messages_with_secrets(&pool);
     let mut messages = prost_build::Config::new();
     messages.enable_type_names();
-    messages.skip_debug(redacted.iter().map(|message| message.full_name()));
+    messages.skip_debug(redacted.iter().map(prost_reflect::MessageDescriptor::full_name));
     tonic_prost_build::configure()
         .build_transport(false)
         .compile_fds_with_config(compiler.file_descriptor_set(), messages)?;

@@ -3,6 +3,7 @@
 //! a rule that this generator does not know stops the build.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Value};
 
@@ -18,23 +19,21 @@ const EXPRESSIONS: [(&str, &str); 1] = [(
 /// Source text of one `impl Validate` per message, for `src/service/rules.rs`
 /// to include.
 pub fn generate(pool: &DescriptorPool) -> String {
-    request_messages(pool)
-        .iter()
-        .map(|name| {
-            let message = pool.get_message_by_name(name).expect("the name came from this pool");
-            let checks: String = message
-                .fields()
-                .filter_map(|field| check(pool, &field))
-                .map(|statement| format!("        {statement}\n"))
-                .collect();
-            let found = if checks.is_empty() { "_found" } else { "found" };
-            format!(
-                "impl Validate for crate::proto::{} {{\n    \
-                 fn check(&self, {found}: &mut Violations) {{\n{checks}    }}\n}}\n",
-                rust_path(&message)
-            )
-        })
-        .collect()
+    let mut source = String::new();
+    for name in request_messages(pool) {
+        let message = pool.get_message_by_name(&name).expect("the name came from this pool");
+        let checks: Vec<_> = message.fields().filter_map(|field| check(pool, &field)).collect();
+        let found = if checks.is_empty() { "_found" } else { "found" };
+        let path = rust_path(&message);
+        let checks = checks.join("\n        ");
+        write!(
+            source,
+            "impl Validate for crate::proto::{path} {{\n    \
+             fn check(&self, {found}: &mut Violations) {{\n        {checks}\n    }}\n}}\n"
+        )
+        .expect("writing to a String cannot fail");
+    }
+    source
 }
 
 /// Full names of all messages reachable from the input of a method, without

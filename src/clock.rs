@@ -10,7 +10,8 @@ use std::sync::{
 };
 use std::time::{Duration, SystemTime};
 
-use rand::{Rng, SeedableRng, TryRng, rngs::StdRng, rngs::SysRng};
+use rand::rngs::{StdRng, SysRng};
+use rand::{Rng, SeedableRng, TryRng};
 
 use crate::model::Instant;
 
@@ -66,7 +67,6 @@ impl Clock for ManualClock {
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
-    #[expect(clippy::disallowed_types, reason = "this is the room that may ask for OS randomness")]
     fn fill(&self, bytes: &mut [u8]) {
         // Without randomness there is no secret to hand out, and no way on.
         SysRng.try_fill_bytes(bytes).expect("the operating system provides randomness");

@@ -72,6 +72,7 @@ impl Default for Settings {
 /// The settings that can be given as flags. Their values are checked together
 /// with those from elsewhere, so that they are refused in the same words.
 #[derive(Args, Clone, Debug, Default)]
+#[expect(clippy::doc_markdown, reason = "`--help` prints these texts as they stand")]
 pub struct Flags {
     /// TOML file with settings [env: SCIMD_CONFIG]
     #[arg(long, value_name = "FILE", global = true)]

@@ -84,6 +84,7 @@ impl TokenLifetime {
 /// Cuts to microseconds.
 impl From<Duration> for TokenLifetime {
     fn from(duration: Duration) -> Self {
-        Self(duration - Duration::from_nanos(u64::from(duration.subsec_nanos() % 1_000)))
+        let beyond_micros = Duration::from_nanos(u64::from(duration.subsec_nanos() % 1_000));
+        Self(duration.saturating_sub(beyond_micros))
     }
 }

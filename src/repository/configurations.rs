@@ -11,7 +11,7 @@ use super::entity::configuration::{ActiveModel, Column, Entity, Model};
 use super::{Read, Result, Write};
 use crate::model::{
     Configuration, ConfigurationChange, ConfigurationId, Instant, NewConfiguration, Page, Position,
-    Scope, TokenLifetime,
+    Scope, SsoConfigurationId, TokenLifetime,
 };
 use crate::token::TokenHash;
 
@@ -111,7 +111,7 @@ impl Write {
             values.push((Column::Enabled, enabled.into()));
         }
         if let Some(sso) = change.sso_configuration_id {
-            let sso = sso.map(|id| id.as_uuid());
+            let sso = sso.map(SsoConfigurationId::as_uuid);
             values.push((Column::SsoConfigurationId, SimpleExpr::value(sso)));
         }
         if let Some(allow) = change.allow_unverified_email_account_linking {

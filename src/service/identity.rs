@@ -15,6 +15,7 @@ pub struct Identity;
 impl Identity {
     /// Names the caller: an API key is a service account. The organization of a
     /// platform key is empty.
+    #[expect(clippy::unused_async, reason = "all methods have one shape")]
     pub async fn get_authenticated_identity(
         self: Arc<Self>,
         caller: Caller,

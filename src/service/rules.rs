@@ -38,7 +38,11 @@ pub trait Validate {
     fn check(&self, found: &mut Violations);
 }
 
-include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+mod generated {
+    #![allow(clippy::unreadable_literal, reason = "bounds are written as the .proto has them")]
+    use super::{DurationRules, Int32Rules, StringRules, Validate, Violations, is_uuid_or_empty};
+    include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+}
 
 /// The violations found so far, and the path of the message being checked.
 #[derive(Debug, Default)]
@@ -47,6 +51,9 @@ pub struct Violations {
     list: Vec<Violation>,
 }
 
+/// Whether a value keeps a rule.
+type Predicate = fn(&str) -> bool;
+
 /// `buf.validate.StringRules`; lengths in code points.
 struct StringRules {
     required: bool,
@@ -54,7 +61,7 @@ struct StringRules {
     max_len: Option<u64>,
     uuid: bool,
     /// Rules of our own, each with what to say of a value that breaks it.
-    custom: &'static [(fn(&str) -> bool, &'static str)],
+    custom: &'static [(Predicate, &'static str)],
 }
 
 /// `buf.validate.Int32Rules`.

@@ -177,7 +177,9 @@ fn strip_plus_of_durations(message: &MessageDescriptor, value: &mut Json) {
                 }
             }
             Json::Array(items) => {
-                items.iter_mut().for_each(|item| strip_plus_of_durations(&nested, item));
+                for item in items {
+                    strip_plus_of_durations(&nested, item);
+                }
             }
             value => strip_plus_of_durations(&nested, value),
         }

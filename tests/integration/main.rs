@@ -2,7 +2,15 @@
 //!
 //! One binary, so that it is linked once and one PostgreSQL serves all of it.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
+#![allow(
+    clippy::assigning_clones,
+    clippy::missing_panics_doc,
+    clippy::redundant_closure_for_method_calls,
+    clippy::unchecked_time_subtraction,
+    clippy::unused_self,
+    clippy::unwrap_used,
+    reason = "a test is read more than it runs, and fails by panicking"
+)]
 
 mod clients;
 mod harness;

@@ -171,9 +171,9 @@ on_both_engines! {
                 .bearer_auth(client.key.as_deref().unwrap())
                 .body(body.to_owned());
             let response = request.send().await.unwrap();
-            assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{:.20}", body);
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body:.20}");
             let error: Value = response.json().await.unwrap();
-            assert_eq!(error["code"], "invalid_argument", "{:.20}", body);
+            assert_eq!(error["code"], "invalid_argument", "{body:.20}");
         }
     }
 

@@ -4,6 +4,7 @@
 mod client;
 mod log;
 mod postgres;
+mod process;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +18,9 @@ use scimd::token::{Kind, PlainToken};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use self::client::{Answer, Client, SSO, violations_of};
+pub use self::client::{Client, SSO, violations_of};
+pub use self::log::run_directory;
+pub use self::process::{Process, finished, scimd, scimd_alone};
 
 /// The engines that everything must hold on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +96,15 @@ impl TestDatabase {
             DatabaseUrl::Postgres(url) => url.clone(),
         }
     }
+}
+
+/// An empty one on each engine that there is.
+pub async fn databases() -> Vec<TestDatabase> {
+    let mut databases = Vec::new();
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        databases.extend(TestDatabase::create(engine).await);
+    }
+    databases
 }
 
 /// Says why a case does not run here; where it must run, fails.
