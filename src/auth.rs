@@ -116,15 +116,16 @@ impl Authenticator {
     }
 
     /// The identity provider behind an `Authorization` header of the SCIM
-    /// server. A configuration that does not exist and a token that is not its
-    /// own get the same answer.
+    /// server. A configuration that does not exist, an id that is none
+    /// (`None`), and a token that is not its own get the same answer.
     pub async fn scim_client(
         &self,
-        configuration: ConfigurationId,
+        configuration: Option<ConfigurationId>,
         authorization: Option<&str>,
     ) -> Result<ScimClient, Error> {
         let token = PlainToken::parse(Kind::Scim, bearer(authorization)?)
             .map_err(|_malformed| Error::Unknown)?;
+        let configuration = configuration.ok_or(Error::Unknown)?;
         let configuration =
             self.repository.read().configuration_of_token(configuration, &token.hash()).await?;
         let configuration = configuration.ok_or(Error::Unknown)?;

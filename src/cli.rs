@@ -68,10 +68,14 @@ fn start(cli: Cli) -> anyhow::Result<()> {
     })
 }
 
-async fn opened(settings: &Settings) -> anyhow::Result<Repository> {
-    Repository::open(&settings.database_url, Arc::new(SystemClock), Arc::new(SystemRandom))
-        .await
-        .with_context(|| format!("the database {} cannot be opened", settings.database_url))
+/// The store, its schema as this program needs it.
+async fn ready(settings: &Settings) -> anyhow::Result<Repository> {
+    if settings.migrate {
+        return migrated(settings).await;
+    }
+    let repository = opened(settings).await?;
+    repository.check().await?;
+    Ok(repository)
 }
 
 async fn migrated(settings: &Settings) -> anyhow::Result<Repository> {
@@ -81,4 +85,10 @@ async fn migrated(settings: &Settings) -> anyhow::Result<Repository> {
         .await
         .with_context(|| format!("the schema of {} cannot be made", settings.database_url))?;
     Ok(repository)
+}
+
+async fn opened(settings: &Settings) -> anyhow::Result<Repository> {
+    Repository::open(&settings.database_url, Arc::new(SystemClock), Arc::new(SystemRandom))
+        .await
+        .with_context(|| format!("the database {} cannot be opened", settings.database_url))
 }

@@ -16,20 +16,23 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 use http::{HeaderValue, Uri};
-use serde::de;
+use serde::de::{self, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::model::DatabaseUrl;
 
 const PREFIX: &str = "SCIMD_";
+/// Names behind the prefix that clients of the server use, in the README too.
+const OF_CLIENTS: [&str; 3] = ["url", "api_key", "organization"];
 
 /// Every setting, checked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Where to listen.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Where the store is.
     #[serde(deserialize_with = "text")]
@@ -43,7 +46,7 @@ pub struct Settings {
     /// How to log it.
     #[serde(deserialize_with = "text")]
     pub log_format: LogFormat,
-    /// Whether `serve` brings the schema up to date before it serves.
+    /// Whether commands bring the schema up to date before they use it.
     #[serde(deserialize_with = "flag")]
     pub migrate: bool,
     /// Between SIGTERM, when `/readyz` turns 503, and the end of listening.
@@ -98,7 +101,16 @@ impl Settings {
     /// Reads the settings of this process.
     #[expect(clippy::disallowed_methods, reason = "this is the room that may read the environment")]
     pub fn load(flags: &Flags) -> anyhow::Result<Self> {
-        Self::from_sources(flags, std::env::vars().collect())
+        let mut variables = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
+                continue;
+            };
+            let value = value.into_string();
+            let value = value.map_err(|_| anyhow!("{name} must be a text in UTF-8"))?;
+            variables.push((name.to_owned(), value));
+        }
+        Self::from_sources(flags, variables)
     }
 
     /// Reads the settings from `flags` and `variables`, and from the file that
@@ -108,8 +120,8 @@ impl Settings {
             .into_iter()
             .filter_map(|(name, value)| {
                 let key = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
-                // The names that the tests use are not settings.
-                (!key.starts_with("test_")).then_some((key, value))
+                let setting = !key.starts_with("test_") && !OF_CLIENTS.contains(&key.as_str());
+                setting.then_some((key, value))
             })
             .collect();
         let file = flags.config.clone().or_else(|| {
@@ -194,11 +206,17 @@ impl FromStr for LogFilter {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match EnvFilter::try_new(text) {
-            Ok(_) => Ok(Self(text.to_owned())),
-            Err(_) => Err(
+        // To the filter a word alone may be a module, of which it then logs all:
+        // a mistyped level would silence everything else.
+        let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
+        let clear = text.contains('[')
+            || text.split(',').all(|directive| directive.contains('=') || is_level(directive));
+        if clear && EnvFilter::try_new(text).is_ok() {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(
                 "must be a level (error, warn, info, debug, trace) or a list such as scimd=debug,sqlx=warn",
-            ),
+            )
         }
     }
 }
@@ -271,6 +289,11 @@ fn sentence(error: &figment::Error) -> String {
         None => key.to_owned(),
     };
     match &error.kind {
+        Kind::Message(what) if key.is_empty() => {
+            let source = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref());
+            let file = source.and_then(Source::file_path).unwrap_or(Path::new("the settings"));
+            format!("{}: {}", file.display(), without_quote(what))
+        }
         Kind::Message(what) => format!("{} {what}", place(&key)),
         Kind::InvalidType(found, _) => format!("{} must be a text, and is {found}", place(&key)),
         Kind::UnknownField(name, expected) => {
@@ -278,6 +301,15 @@ fn sentence(error: &figment::Error) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// What the parser says of a file that is no TOML, without the line that it
+/// quotes: that may hold a password.
+fn without_quote(what: &str) -> String {
+    let quotes = |line: &str| {
+        line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|')
+    };
+    what.lines().filter(|line| !quotes(line)).collect::<Vec<_>>().join(": ")
 }
 
 fn readable(file: &Path) -> anyhow::Result<()> {
@@ -292,6 +324,13 @@ where
     T: FromStr<Err: std::fmt::Display>,
 {
     parse(deserializer, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    parse(deserializer, |text| {
+        let expected = "must be an IP address with a port such as 127.0.0.1:8080";
+        text.parse().map_err(|_| expected.to_owned())
+    })
 }
 
 fn some_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
@@ -314,14 +353,13 @@ fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     enum Flag {
         Bool(bool),
         Text(String),
+        Other(IgnoredAny),
     }
     match Flag::deserialize(deserializer)? {
         Flag::Bool(flag) => Ok(flag),
         Flag::Text(text) if text == "true" => Ok(true),
         Flag::Text(text) if text == "false" => Ok(false),
-        Flag::Text(text) => {
-            Err(de::Error::custom(format!("must be true or false, and is {text:?}")))
-        }
+        Flag::Text(_) | Flag::Other(_) => Err(de::Error::custom("must be true or false")),
     }
 }
 
@@ -331,16 +369,25 @@ fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HeaderValue
     enum Origins {
         List(Vec<String>),
         Text(String),
+        Other(IgnoredAny),
     }
+    let expected = || de::Error::custom("must be origins such as https://app.example.com");
     let origins = match Origins::deserialize(deserializer)? {
         Origins::List(list) => list,
         Origins::Text(text) => text.split(',').map(|origin| origin.trim().to_owned()).collect(),
+        Origins::Other(_) => return Err(expected()),
     };
-    let origins = origins.iter().filter(|origin| !origin.is_empty()).map(|origin| {
-        HeaderValue::from_str(origin)
-            .map_err(|_| de::Error::custom("must be origins such as https://app.example.com"))
-    });
-    origins.collect()
+    let origins = origins.iter().filter(|origin| !origin.is_empty());
+    origins.map(|origin| self::origin(origin).ok_or_else(expected)).collect()
+}
+
+/// Browsers send scheme, host and port, and nothing else (RFC 6454 6.2): what is
+/// not just that would never match.
+fn origin(text: &str) -> Option<HeaderValue> {
+    let url: Uri = text.parse().ok()?;
+    let (scheme, authority) = (url.scheme_str()?, url.authority()?);
+    let exact = format!("{scheme}://{authority}") == text && !text.contains('@');
+    HeaderValue::from_str(text).ok().filter(|_| exact)
 }
 
 fn parse<'de, D: Deserializer<'de>, T>(

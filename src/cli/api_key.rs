@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::migrated;
+use super::ready;
 use crate::clock::SystemRandom;
 use crate::model::{ApiKey, ApiKeyId, NewApiKey, OrganizationId, Role, Scope};
 use crate::settings::Settings;
@@ -55,7 +55,7 @@ pub struct Revoke {
 }
 
 pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
-    let repository = migrated(settings).await?;
+    let repository = ready(settings).await?;
     match command {
         Command::Create(create) => {
             if create.name.contains('\0') {

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{dev, migrated, opened};
+use super::{dev, ready};
 use crate::clock::{SystemClock, SystemRandom};
 use crate::model::DatabaseUrl;
 use crate::server::Server;
@@ -26,13 +26,7 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
         settings.database_url = DatabaseUrl::SqliteMemory;
         settings.migrate = true;
     }
-    let repository = if settings.migrate {
-        migrated(&settings).await?
-    } else {
-        let repository = opened(&settings).await?;
-        repository.check().await?;
-        repository
-    };
+    let repository = ready(&settings).await?;
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;

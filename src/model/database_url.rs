@@ -41,8 +41,11 @@ impl fmt::Display for DatabaseUrl {
             Self::SqliteMemory => f.write_str("sqlite::memory:"),
             Self::Postgres(url) => {
                 let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-                let (rest, _parameters) = rest.split_once('?').unwrap_or((rest, ""));
-                write!(f, "postgres://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
+                let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+                // A password may have a question mark that should have been
+                // escaped; then no host can be told from it.
+                let unsure = if parameters.contains('@') { "" } else { rest };
+                write!(f, "postgres://{}", rest.rsplit_once('@').map_or(unsure, |(_, host)| host))
             }
         }
     }

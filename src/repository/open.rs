@@ -1,12 +1,15 @@
 //! Opening the store on either engine.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 
 use super::{Error, Read, Result, Write, migration};
@@ -39,10 +42,14 @@ impl Repository {
     ) -> Result<Self> {
         let (writer, reader) = match url {
             DatabaseUrl::Postgres(url) => {
-                let mut options = ConnectOptions::new(url.clone());
+                let server = PgConnectOptions::from_str(url)
+                    .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
+                // SeaORM logs the URL that it is given, and quotes it in errors.
+                let mut options = ConnectOptions::new("postgres:");
                 options
                     .max_connections(POSTGRES_CONNECTIONS)
-                    .test_before_acquire_if_idle_for(Duration::from_secs(30));
+                    .test_before_acquire_if_idle_for(Duration::from_secs(30))
+                    .map_sqlx_postgres_opts(move |_| server.clone().disable_statement_logging());
                 let connection = connect(options).await?;
                 (connection.clone(), connection)
             }
@@ -99,8 +106,7 @@ pub(super) fn write_options() -> TransactionOptions {
 }
 
 async fn connect(mut options: ConnectOptions) -> Result<DatabaseConnection> {
-    // Statements are not logged: what runs them is, with its outcome.
-    options.acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
+    options.acquire_timeout(ACQUIRE_TIMEOUT);
     Ok(Database::connect(options).await?)
 }
 
@@ -117,7 +123,9 @@ fn sqlite(connections: u32, file: SqliteConnectOptions) -> ConnectOptions {
         .map_sqlx_sqlite_opts(move |_| {
             let file = file.clone().busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
             // FULL: an acknowledged change survives the loss of power.
-            file.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+            file.journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .disable_statement_logging()
         });
     options
 }

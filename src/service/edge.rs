@@ -22,6 +22,9 @@ const DEADLINE_EXCEEDED: &str = "the deadline passed before the answer";
 pub async fn edge(mut request: Request, next: Next) -> Response {
     strip_prefix(&mut request);
     lower_content_type(request.headers_mut());
+    if !is_spoken(content_type(request.headers())) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
     let Some(access) = methods::access(request.uri().path()) else {
         return next.run(request).await;
     };
@@ -68,6 +71,15 @@ fn lower_content_type(headers: &mut HeaderMap) {
     }
 }
 
+/// gRPC with another codec than protobuf would reach tonic, which does not look
+/// (gRPC over HTTP/2: "If Content-Type does not begin with "application/grpc",
+/// gRPC servers SHOULD respond with HTTP status of 415").
+fn is_spoken(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim_end();
+    let Some(rest) = media_type.strip_prefix("application/grpc") else { return true };
+    matches!(rest, "" | "+proto" | "-web" | "-web+proto" | "-web-text" | "-web-text+proto")
+}
+
 /// Connect knows GET and POST; axum lets HEAD through to the handler of GET,
 /// which cannot read it.
 fn refuse_method(method: &Method, access: Access) -> Option<Response> {
@@ -82,8 +94,17 @@ fn refuse_method(method: &Method, access: Access) -> Option<Response> {
     Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, names)]).into_response())
 }
 
-/// Around tonic: `grpc-timeout` ends the work, and a request that is too large
-/// is answered with the code that gRPC has for it.
+/// Errors of tonic's own, by status and the beginning of the message, and the
+/// status that they should have: `OUT_OF_RANGE` for a message beyond the limit
+/// is `RESOURCE_EXHAUSTED` in the gRPC specification, and a message that cannot
+/// be read is the caller's fault, as it is in Connect.
+const CORRECTED: [(&str, &str, &str); 2] = [
+    ("11", "Error,%20decoded%20message%20length%20too%20large", "8"),
+    ("13", "failed%20to%20decode%20Protobuf%20message", "3"),
+];
+
+/// Around tonic: `grpc-timeout` ends the work, and errors get the status that
+/// the specification has for them.
 pub async fn grpc(request: Request, next: Next) -> Response {
     let timeout = match request.headers().get("grpc-timeout").map(parse_timeout) {
         None => super::MAX_DURATION,
@@ -103,14 +124,15 @@ pub async fn grpc(request: Request, next: Next) -> Response {
         let status = tonic::Status::deadline_exceeded(DEADLINE_EXCEEDED);
         return status.into_http::<tonic::body::Body>().map(axum::body::Body::new);
     };
-    // tonic says OUT_OF_RANGE; the gRPC specification, RESOURCE_EXHAUSTED.
     let headers = response.headers_mut();
-    let too_large = headers.get("grpc-status").is_some_and(|status| status == "11")
-        && headers.get("grpc-message").is_some_and(|message| {
-            message.as_bytes().starts_with(b"Error,%20decoded%20message%20length%20too%20large")
-        });
-    if too_large {
-        headers.insert("grpc-status", HeaderValue::from_static("8"));
+    let status = CORRECTED.iter().find(|(status, message, _)| {
+        headers.get("grpc-status").is_some_and(|found| found == status)
+            && headers
+                .get("grpc-message")
+                .is_some_and(|found| found.as_bytes().starts_with(message.as_bytes()))
+    });
+    if let Some((_, _, corrected)) = status {
+        headers.insert("grpc-status", HeaderValue::from_static(corrected));
     }
     response
 }

@@ -23,6 +23,7 @@ mod contract;
 mod crash;
 mod observability;
 mod program;
+mod readme;
 mod real_clients;
 mod schema;
 mod settings;

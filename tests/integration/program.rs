@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use regex::Regex;
-use sea_orm::sqlx::{Connection as _, Executor as _, SqliteConnection};
 use scimd::model::DatabaseUrl;
 use scimd::token::PATTERN;
+use sea_orm::sqlx::{Connection as _, Executor as _, SqliteConnection};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
@@ -132,14 +132,18 @@ async fn each_line_that_serve_dev_prints_works_when_it_is_pasted() {
     let mut process = Process::start(command).await;
     let mut stdout = process.stdout();
     let mut page = String::new();
-    while page.matches("\n  curl ").count() + page.matches("\n  buf curl ").count() < 3 || !page.ends_with("\n\n") {
+    while page.matches("\n  curl ").count() + page.matches("\n  buf curl ").count() < 3
+        || !page.ends_with("\n\n")
+    {
         let mut bytes = [0; 4096];
         let read = stdout.read(&mut bytes).await.unwrap();
         assert_ne!(read, 0, "{page}");
         page.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
     }
     let mut answers = Vec::new();
-    for line in page.lines().filter(|line| line.starts_with("  curl ") || line.starts_with("  buf curl ")) {
+    for line in
+        page.lines().filter(|line| line.starts_with("  curl ") || line.starts_with("  buf curl "))
+    {
         if let Some(answer) = pasted(line).await {
             assert!(answer["code"].is_null() && answer["status"].is_null(), "{line}: {answer}");
             answers.push(answer);
@@ -185,7 +189,10 @@ async fn a_command_line_that_is_wrong_ends_with_2_and_makes_nothing() {
     for (arguments, named) in [
         (vec!["api-key", "create"], "--organization <UUID>|--platform"),
         (vec!["api-key", "create", "--organization", "acme"], "must be a UUID such as"),
-        (vec!["api-key", "create", "--organization", ORGANIZATION, "--platform"], "cannot be used with"),
+        (
+            vec!["api-key", "create", "--organization", ORGANIZATION, "--platform"],
+            "cannot be used with",
+        ),
         (vec!["api-key", "create", "--platform", "--role", "owner"], "must be `admin`"),
         (vec!["api-key", "create", "--platform", "--expires-in", "soon"], "--expires-in"),
         (vec!["api-key", "revoke", "all"], "must be a UUID such as"),
@@ -206,7 +213,12 @@ async fn migrate_makes_the_schema_and_a_second_time_leaves_it() {
     for database in databases().await {
         for _ in 0..2 {
             let migrated = finished(scimd(&database, &["migrate"])).await;
-            assert_eq!((migrated.code, migrated.stdout.as_str()), (Some(0), ""), "{}", migrated.stderr);
+            assert_eq!(
+                (migrated.code, migrated.stdout.as_str()),
+                (Some(0), ""),
+                "{}",
+                migrated.stderr
+            );
             let said = format!("the schema of {} is up to date\n", database.url);
             assert!(migrated.stderr.ends_with(&said), "{}", migrated.stderr);
         }
@@ -240,7 +252,8 @@ async fn sigterm_turns_new_requests_away_and_finishes_running_ones() {
     let client = Client::new(&process.url, Some(&key));
     let url = process.url.clone();
     let ready = async || reqwest::get(format!("{url}/readyz")).await.map(|answer| answer.status());
-    let mut health = HealthClient::new(Channel::from_shared(url.clone()).unwrap().connect().await.unwrap());
+    let mut health =
+        HealthClient::new(Channel::from_shared(url.clone()).unwrap().connect().await.unwrap());
     let mut health = async || {
         let answer = health.check(HealthCheckRequest { service: String::new() }).await.unwrap();
         answer.into_inner().status()

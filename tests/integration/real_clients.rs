@@ -82,7 +82,7 @@ macro_rules! on_both_engines {
 on_both_engines! {
     gitpod_sdk_1_2_for_python: super::python_connect;
     gitpod_sdk_0_11_for_python: super::python_rest;
-    gitpod_sdk_for_go: super::go;
+    connect_go: super::go;
     grpcio: super::python_grpc;
     connect_node: super::node;
     buf_curl: super::buf;

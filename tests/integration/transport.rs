@@ -244,6 +244,30 @@ on_both_engines! {
         assert_eq!(response.headers()["access-control-allow-origin"], "*");
     }
 
+    async fn grpc_with_another_codec_than_protobuf_is_refused(server: TestServer) {
+        let client = admin(&server).await;
+        for content_type in ["application/grpc+json", "application/grpcx", "application/grpc-web+json"] {
+            let request = request(&client, Method::POST, LIST).header("content-type", content_type).body(vec![0; 5]);
+            let status = request.send().await.unwrap().status();
+            assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{content_type}");
+        }
+    }
+
+    async fn bytes_that_are_no_message_are_the_callers_fault_in_every_protocol(server: TestServer) {
+        let client = admin(&server).await;
+        let connect = request(&client, Method::POST, GET)
+            .header("content-type", "application/proto").body(vec![0x0a, 0xff]).send().await.unwrap();
+        assert_eq!(error(connect).await, (400, "invalid_argument".to_owned()));
+        let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+        let grpc = http2.post(format!("{}{GET}", server.url))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .bearer_auth(client.key.as_deref().unwrap())
+            .body(vec![0, 0, 0, 0, 2, 0x0a, 0xff])
+            .send().await.unwrap();
+        assert_eq!(grpc.headers()["grpc-status"], "3");
+    }
+
     async fn a_refusal_before_the_body_came_leaves_the_connection_usable(server: TestServer) {
         let client = admin(&server).await;
         let address = server.url.trim_start_matches("http://");

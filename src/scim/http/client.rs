@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::error::Error;
-use crate::auth::{self, Authenticator};
+use crate::auth::Authenticator;
 
 /// Lets through who shows the token of the configuration in the path.
 pub async fn authenticate(
@@ -18,9 +18,8 @@ pub async fn authenticate(
     next: Next,
 ) -> Result<Response, Error> {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    // An id that is none belongs to no configuration; see `scim_client`.
     let id = path.get("configuration").and_then(|id| id.parse().ok());
-    let client = authenticator.scim_client(id.ok_or(auth::Error::Unknown)?, header).await?;
+    let client = authenticator.scim_client(id, header).await?;
     request.extensions_mut().insert(client);
     Ok(next.run(request).await)
 }
