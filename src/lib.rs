@@ -9,7 +9,7 @@
 //! | 0 | [`proto`] | code generated from `proto/` |
 //! | 1 | [`clock`] | time and randomness as arguments |
 //! | 1 | [`settings`] | what the operator says |
-//! | 1 | [`telemetry`] | the log |
+//! | 2 | [`telemetry`] | the log |
 //! | 2 | [`token`] | secrets as text |
 //! | 3 | [`repository`] | the store |
 //! | 4 | [`auth`] | who calls, and what they may do |

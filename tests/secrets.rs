@@ -179,7 +179,7 @@ fn a_planted_secret_is_found_in_each_of_its_forms() {
     let token = PlainToken::mint(Kind::Scim, &SeededRandom::new(1));
     let hash = *token.hash().as_bytes();
     let scanner = Scanner::new(HashSet::from([hash]));
-    let hex = hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = hash.map(|byte| format!("{byte:02x}")).concat();
     for planted in [
         token.expose().to_owned(),
         format!("Bearer {}", token.expose()),

@@ -135,10 +135,10 @@ async fn tokens_work(process: &Process, tokens: &BTreeMap<String, String>) {
 
 on_both_engines! {
     async fn a_request_that_its_client_gives_up_leaves_nothing_and_blocks_nobody(server: TestServer) {
-        let organization = server.organization();
-        let client = server.admin(organization).await;
         // More than there are connections, so that none may be lost.
         const GIVEN_UP: usize = 40;
+        let organization = server.organization();
+        let client = server.admin(organization).await;
         let lock = lock(&server.database).await;
         let http = reqwest::Client::builder().timeout(Duration::from_millis(500)).build().unwrap();
         let mut requests = JoinSet::new();

@@ -245,7 +245,7 @@ async fn no_table_on_postgres_holds_a_token() {
     assert!(stored.contains(&id), "{stored}");
     assert!(!Regex::new(PATTERN).unwrap().is_match(&stored), "{stored}");
     // The bytes of a column of bytes are shown in hexadecimal.
-    let prefix: String = "scimd_".bytes().map(|byte| format!("{byte:02x}")).collect();
+    let prefix = b"scimd_".map(|byte| format!("{byte:02x}")).concat();
     assert!(!stored.contains(&prefix), "{stored}");
 }
 

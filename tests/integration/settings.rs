@@ -7,6 +7,7 @@ use std::time::Duration;
 use scimd::model::DatabaseUrl;
 use scimd::settings::{Flags, LogFormat, Settings};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 use crate::harness::{Engine, TestDatabase, finished, scimd_alone};
 
@@ -252,11 +253,16 @@ fn a_password_in_a_database_url_is_not_shown() {
 
 #[tokio::test]
 async fn the_program_does_not_show_a_password_even_where_it_logs_everything() {
+    // A server that hangs up at once.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
     for url in [
-        "postgres://user:secret@%2Fnowhere/scimd",
-        "postgres://user:secret@127.0.0.1:port/scimd",
-        "postgres://user:a?secret@127.0.0.1/scimd",
-        "postgres:///scimd?host=/nowhere&user=user&password=secret",
+        // The driver warns of the parameter, which it does not know.
+        format!("postgres://user:secret@{address}/scimd?connect_timeout=3"),
+        format!("postgres://{address}/scimd?user=user&password=secret"),
+        "postgres://user:secret@127.0.0.1:port/scimd".to_owned(),
+        "postgres://user:a?secret@127.0.0.1/scimd".to_owned(),
     ] {
         let mut migrate = scimd_alone(&["migrate"]);
         migrate.env("SCIMD_DATABASE_URL", url);

@@ -26,3 +26,55 @@ impl fmt::Debug for StoredHash {
         f.write_str("StoredHash([redacted])")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use sea_orm::{
+        ColumnTrait, ColumnType, ConnectionTrait, EntityTrait, IdenStatic, Iterable, Statement,
+    };
+
+    use super::{api_key, configuration};
+    use crate::clock::{SeededRandom, SystemClock};
+    use crate::model::DatabaseUrl;
+    use crate::repository::Repository;
+
+    /// `table.column type null` for every column of an entity.
+    fn columns<E: EntityTrait>(entity: E) -> Vec<String> {
+        let column = |column: E::Column| {
+            let definition = column.def();
+            let stored_as = match definition.get_column_type() {
+                ColumnType::Uuid | ColumnType::VarBinary(_) | ColumnType::Blob => "BLOB",
+                ColumnType::BigInteger | ColumnType::Boolean => "INTEGER",
+                ColumnType::String(_) | ColumnType::Text => "TEXT",
+                other => panic!("say here how {other:?} is stored"),
+            };
+            let null = if definition.is_null() { " null" } else { "" };
+            format!("{}.{} {stored_as}{null}", entity.table_name(), column.as_str())
+        };
+        E::Column::iter().map(column).collect()
+    }
+
+    #[tokio::test]
+    async fn entities_and_tables_have_the_same_columns() {
+        let random = Arc::new(SeededRandom::new(1));
+        let repository =
+            Repository::open(&DatabaseUrl::SqliteMemory, Arc::new(SystemClock), random)
+                .await
+                .expect("memory is there");
+        repository.migrate().await.expect("the steps fit an empty database");
+        let connection = repository.read().connection;
+        let query =
+            "SELECT t.name || '.' || c.name || ' ' || c.type || iif(c.\"notnull\", '', ' null')
+            FROM sqlite_master t, pragma_table_info(t.name) c
+            WHERE t.type = 'table' AND t.name <> 'seaql_migrations'";
+        let query = Statement::from_string(connection.get_database_backend(), query);
+        let rows = connection.query_all_raw(query).await.expect("a valid query");
+        let stored: BTreeSet<String> =
+            rows.iter().map(|row| row.try_get_by_index(0).expect("a text")).collect();
+        let known = [columns(configuration::Entity), columns(api_key::Entity)];
+        assert_eq!(known.into_iter().flatten().collect::<BTreeSet<_>>(), stored);
+    }
+}

@@ -18,7 +18,7 @@ use scimd::token::{Kind, PlainToken};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use self::client::{Client, SSO, violations_of};
+pub use self::client::{Answer, Client, SSO, violations_of};
 pub use self::log::run_directory;
 pub use self::process::{Process, finished, scimd, scimd_alone};
 
