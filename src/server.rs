@@ -54,9 +54,8 @@ impl Server {
     ) -> std::io::Result<()> {
         let health = HealthReporter::new();
         let draining = Arc::new(AtomicBool::new(false));
-        let app = self.router(health.clone(), Arc::clone(&draining));
-
         let closed = CancellationToken::new();
+        let app = self.router(health.clone(), Arc::clone(&draining), closed.clone());
         let closing = closed.clone();
         let stopped = async move {
             let delay = stop.await;
@@ -86,7 +85,12 @@ impl Server {
         }
     }
 
-    fn router(self, health: HealthReporter, draining: Arc<AtomicBool>) -> Router {
+    fn router(
+        self,
+        health: HealthReporter,
+        draining: Arc<AtomicBool>,
+        closed: CancellationToken,
+    ) -> Router {
         let authenticator = Authenticator::new(self.repository.clone(), Arc::clone(&self.clock));
         let probes = Router::new()
             .route("/healthz", get(async || "ok\n"))
@@ -99,6 +103,7 @@ impl Server {
                 authenticator,
                 random: Arc::clone(&self.random),
                 health,
+                closed,
                 allowed_origins: self.cors_origins,
             }))
             .layer(from_fn_with_state(Ids { clock: self.clock, random: self.random }, observe))

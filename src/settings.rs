@@ -183,7 +183,8 @@ impl FromStr for PublicUrl {
         let expected = "must be a URL such as https://scim.example.com, without query";
         let url: Uri = text.parse().map_err(|_| expected)?;
         let web = matches!(url.scheme_str(), Some("http" | "https"));
-        if !web || url.host().is_none_or(str::is_empty) || url.query().is_some() {
+        let plain = !text.contains(['#', '\'', '"']);
+        if !web || !plain || url.host().is_none_or(str::is_empty) || url.query().is_some() {
             return Err(expected);
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))
@@ -386,7 +387,9 @@ fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HeaderValue
 fn origin(text: &str) -> Option<HeaderValue> {
     let url: Uri = text.parse().ok()?;
     let (scheme, authority) = (url.scheme_str()?, url.authority()?);
-    let exact = format!("{scheme}://{authority}") == text && !text.contains('@');
+    let exact = format!("{scheme}://{authority}") == text
+        && !text.contains('@')
+        && !text.contains(|letter: char| letter.is_ascii_uppercase());
     HeaderValue::from_str(text).ok().filter(|_| exact)
 }
 

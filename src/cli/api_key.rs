@@ -1,5 +1,6 @@
 //! `scimd api-key`.
 
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -37,7 +38,7 @@ pub struct Create {
     #[arg(long, default_value = "")]
     name: String,
     /// How long the key is valid, such as 90d; without it, until it is revoked
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     expires_in: Option<Duration>,
 }
 
@@ -70,14 +71,20 @@ pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
                 expires_at: create.expires_in.map(|span| tx.now().saturating_add(span)),
             };
             let key = tx.create_api_key(new, &token.hash()).await?;
+            // Written before it is stored: a key that nobody saw must not exist.
+            let mut stdout = io::stdout().lock();
+            writeln!(stdout, "{}", token.expose())?;
+            stdout.flush()?;
+            drop(stdout);
             tx.commit().await?;
             eprintln!("key {} ({}, {})", key.id, scope(&key), key.role);
-            println!("{}", token.expose());
         }
         Command::List(list) => {
-            println!("{HEADINGS}");
-            for key in repository.read().api_keys(list.organization).await? {
-                println!("{}", line(&key));
+            let keys = repository.read().api_keys(list.organization).await?;
+            let mut stdout = io::stdout().lock();
+            writeln!(stdout, "{HEADINGS}")?;
+            for key in &keys {
+                writeln!(stdout, "{}", line(key))?;
             }
         }
         Command::Revoke(revoke) => {
@@ -91,6 +98,17 @@ pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// A key that is dead when it is made, or that outlives everybody, is a mistake.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if lifetime.is_zero() || lifetime > MAX_LIFETIME {
+        return Err("must be longer than 0s and at most 36500d".to_owned());
+    }
+    Ok(lifetime)
+}
+
+const MAX_LIFETIME: Duration = Duration::from_hours(36_500 * 24);
 
 const HEADINGS: &str = "ID\tSCOPE\tROLE\tCREATED\tEXPIRES\tREVOKED\tNAME";
 

@@ -55,10 +55,14 @@ impl From<SystemTime> for Instant {
     }
 }
 
+/// 9999-12-31T23:59:59Z, beyond which RFC 3339 has no form.
+const LAST_WRITTEN: Duration = Duration::from_secs(253_402_300_799);
+
 /// Writes RFC 3339 in UTC with six digits: `2026-11-23T20:15:00.000000Z`.
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since_epoch = Duration::from_micros(u64::try_from(self.0).unwrap_or(0));
+        let since_epoch = since_epoch.min(LAST_WRITTEN);
         humantime::format_rfc3339_micros(UNIX_EPOCH + since_epoch).fmt(f)
     }
 }
@@ -71,6 +75,11 @@ mod tests {
     fn an_instant_is_written_in_utc_with_six_digits() {
         let instant = Instant::from_micros(1_795_464_900_000_120);
         assert_eq!(instant.to_string(), "2026-11-23T20:15:00.000120Z");
+    }
+
+    #[test]
+    fn an_instant_beyond_the_year_9999_is_written_as_its_end() {
+        assert_eq!(Instant::from_micros(i64::MAX).to_string(), "9999-12-31T23:59:59.000000Z");
     }
 
     #[test]

@@ -80,7 +80,12 @@ impl Repository {
 
     /// Begins a transaction that may write, when it is its turn.
     pub async fn write(&self) -> Result<Write> {
-        let transaction = self.writer.begin_with_options(write_options()).await?;
+        // In a task of its own, because sqlx loses a transaction whose BEGIN is
+        // given up between request and answer: it would stay open in the pool.
+        // A task that nobody waits for any more drops it, which rolls back.
+        let writer = self.writer.clone();
+        let begin = tokio::spawn(async move { writer.begin_with_options(write_options()).await });
+        let transaction = begin.await.map_err(|error| DbErr::Custom(error.to_string()))??;
         Ok(Write { transaction, now: self.clock.now(), random: Arc::clone(&self.random) })
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::Version;
-use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::header::{CONNECTION, EXPECT, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt;
@@ -30,13 +30,17 @@ pub async fn drain(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let rest = Arc::new(Mutex::new(None));
-    let request =
-        request.map(|body| Body::new(Returning { body: Some(body), rest: Arc::clone(&rest) }));
+    let request = request.map(|body| {
+        Body::new(Returning { body: Some(body), begun: false, rest: Arc::clone(&rest) })
+    });
+    let waits = request.headers().contains_key(EXPECT);
     let mut response = next.run(request).await;
     let rest = rest.lock().map(|mut rest| rest.take()).unwrap_or_default();
-    if let Some(body) = rest
-        && !tokio::time::timeout(MAX_DURATION, read_to_end(body)).await.unwrap_or(false)
-    {
+    let Some((body, begun)) = rest else { return response };
+    // A client that waits for `100 Continue` has sent nothing yet, and reading
+    // on would ask for it.
+    let unsent = waits && !begun;
+    if unsent || !tokio::time::timeout(MAX_DURATION, read_to_end(body)).await.unwrap_or(false) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -58,7 +62,8 @@ async fn read_to_end(mut body: Body) -> bool {
 /// A body that is handed back when it is dropped before its end.
 struct Returning {
     body: Option<Body>,
-    rest: Arc<Mutex<Option<Body>>>,
+    begun: bool,
+    rest: Arc<Mutex<Option<(Body, bool)>>>,
 }
 
 impl HttpBody for Returning {
@@ -69,6 +74,7 @@ impl HttpBody for Returning {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        self.begun = true;
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(context));
         if !matches!(frame, Some(Ok(_))) {
@@ -89,7 +95,8 @@ impl HttpBody for Returning {
 impl Drop for Returning {
     fn drop(&mut self) {
         if let Ok(mut rest) = self.rest.lock() {
-            *rest = self.body.take().filter(|body| !body.is_end_stream());
+            let body = self.body.take().filter(|body| !body.is_end_stream());
+            *rest = body.map(|body| (body, self.begun));
         }
     }
 }

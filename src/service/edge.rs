@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -11,6 +12,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use connectrpc_axum::context::ProtocolNegotiationError;
 use connectrpc_axum::{Code, ConnectError};
+
+use futures::StreamExt;
+use http_body_util::{BodyStream, StreamBody};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::caller::refuse;
 use super::methods;
@@ -98,14 +104,28 @@ fn refuse_method(method: &Method, access: Access) -> Option<Response> {
 /// status that they should have: `OUT_OF_RANGE` for a message beyond the limit
 /// is `RESOURCE_EXHAUSTED` in the gRPC specification, and a message that cannot
 /// be read is the caller's fault, as it is in Connect.
-const CORRECTED: [(&str, &str, &str); 2] = [
+const CORRECTED: [(&str, &str, &str); 6] = [
     ("11", "Error,%20decoded%20message%20length%20too%20large", "8"),
     ("13", "failed%20to%20decode%20Protobuf%20message", "3"),
+    ("13", "Error%20decompressing", "3"),
+    ("13", "protocol%20error:%20received%20message%20with", "3"),
+    ("13", "Unexpected%20EOF%20decoding%20stream", "3"),
+    ("13", "Missing%20request%20message", "12"),
 ];
 
 /// Around tonic: `grpc-timeout` ends the work, and errors get the status that
 /// the specification has for them.
-pub async fn grpc(request: Request, next: Next) -> Response {
+///
+/// What is no method of ours is a stream that may never end by itself
+/// (`Health/Watch`, reflection): it ends with its deadline, or with the server.
+pub async fn grpc(
+    State(closed): State<CancellationToken>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_stream = methods::access(request.uri().path()).is_none();
+    let has_deadline = request.headers().contains_key("grpc-timeout");
+    let begun = Instant::now();
     let timeout = match request.headers().get("grpc-timeout").map(parse_timeout) {
         None => super::MAX_DURATION,
         Some(Some(timeout)) => timeout.min(super::MAX_DURATION),
@@ -134,7 +154,18 @@ pub async fn grpc(request: Request, next: Next) -> Response {
     if let Some((_, _, corrected)) = status {
         headers.insert("grpc-status", HeaderValue::from_static(corrected));
     }
-    response
+    if !is_stream {
+        return response;
+    }
+    response.map(|body| {
+        let end = async move {
+            tokio::select! {
+                () = closed.cancelled() => {}
+                () = tokio::time::sleep_until(begun + timeout), if has_deadline => {}
+            }
+        };
+        Body::new(StreamBody::new(BodyStream::new(body).take_until(Box::pin(end))))
+    })
 }
 
 /// `TimeoutValue TimeoutUnit` of the gRPC protocol: at most eight digits and a

@@ -26,6 +26,7 @@ use axum::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTE
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
 use connectrpc_axum::{ConnectLayer, ContentTypeSwitch, MessageLimits};
+use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
@@ -58,6 +59,8 @@ pub struct Services {
     pub random: Arc<dyn Random>,
     /// The state that `grpc.health.v1.Health` tells.
     pub health: HealthReporter,
+    /// Cancelled when the server ends: what would go on for ever ends then too.
+    pub closed: CancellationToken,
     /// From which web pages browsers may call; empty: from all.
     pub allowed_origins: Vec<HeaderValue>,
 }
@@ -102,7 +105,11 @@ pub fn router(services: Services) -> Router {
         .add_service(reflection().build_v1().expect("the descriptor is the compiled one"))
         .add_service(reflection().build_v1alpha().expect("the descriptor is the compiled one"))
         .into_axum_router()
-        .layer(ServiceBuilder::new().layer(from_fn(edge::grpc)).layer(authenticate));
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(services.closed, edge::grpc))
+                .layer(authenticate),
+        );
     let grpc = tonic_web::GrpcWebLayer::new().layer(grpc);
 
     Router::new().fallback_service(ContentTypeSwitch::new(grpc, connect)).layer(

@@ -114,7 +114,10 @@ impl<T: Name + Default> Wire<T> {
             Ok(message) => Self::new(concrete(&message)),
             Err(error) => {
                 let description = format!("is not of its type: {error}");
-                let field = proto_path(descriptor::<T>(), &track.path());
+                let mut field = proto_path(descriptor::<T>(), &track.path());
+                if field.is_empty() {
+                    field = twice(&error.to_string()).unwrap_or_default();
+                }
                 Self { message: T::default(), malformed: Some(Violation::new(field, description)) }
             }
         }
@@ -184,6 +187,13 @@ fn strip_plus_of_durations(message: &MessageDescriptor, value: &mut Json) {
             value => strip_plus_of_durations(&nested, value),
         }
     }
+}
+
+/// The optional field that is given twice, which the reader knows only by the
+/// oneof that stands for its presence.
+fn twice(error: &str) -> Option<String> {
+    let (_, rest) = error.split_once("oneof '_")?;
+    rest.split_once('\'').map(|(name, _)| name.to_owned())
 }
 
 /// The field that a client calls `name` in JSON.

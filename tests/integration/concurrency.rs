@@ -65,6 +65,30 @@ on_both_engines! {
         assert_eq!(configuration["allowUnverifiedEmailAccountLinking"], true);
     }
 
+    async fn requests_given_up_at_any_moment_leave_no_transaction_open(server: TestServer) {
+        let organization = server.organization();
+        let client = server.admin(organization).await;
+        let http = reqwest::Client::new();
+        for round in 0..8 {
+            let requests = (0..48).map(|number| {
+                http.post(format!("{}/gitpod.v1.OrganizationService/CreateSCIMConfiguration", server.url))
+                    .bearer_auth(client.key.as_deref().unwrap())
+                    .header("connect-timeout-ms", (1 + (round * 48 + number) % 30).to_string())
+                    .json(&json!({ "organizationId": organization.to_string(), "ssoConfigurationId": SSO }))
+                    .send()
+            });
+            for response in join_all(requests).await {
+                let status = response.unwrap().status();
+                assert!(matches!(status.as_u16(), 200 | 504), "{status}");
+            }
+        }
+        // Whoever comes next finds every connection usable.
+        for answer in join_all((0..32).map(|_| client.create(organization))).await {
+            answer.ok();
+        }
+        assert_eq!(server.database.open_transactions().await, 0);
+    }
+
     async fn of_deletions_at_once_exactly_one_succeeds(server: TestServer) {
         let organization = server.organization();
         let client = server.admin(organization).await;

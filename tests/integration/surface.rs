@@ -3,13 +3,14 @@
 //! new is covered the day that it exists.
 
 use prost_reflect::DescriptorPool;
+use prost_types::method_options::IdempotencyLevel;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, TestServer, on_both_engines};
+use scimd::clock::SeededRandom;
+use scimd::token::{Kind, PlainToken};
 
-/// Services that answer everybody.
-const OPEN: [&str; 0] = [];
+use crate::harness::{Client, SSO, TestServer, on_both_engines};
 
 /// What the SCIM server has below a configuration; and what it has not, which
 /// must not be told to whoever has no token.
@@ -18,7 +19,7 @@ const SCIM_ENDPOINTS: [&str; 4] = ["/ServiceProviderConfig", "/Users", "/", "/an
 fn paths() -> Vec<String> {
     let pool = DescriptorPool::decode(scimd::proto::FILE_DESCRIPTOR_SET).unwrap();
     let mut paths = Vec::new();
-    for service in pool.services().filter(|service| !OPEN.contains(&service.full_name())) {
+    for service in pool.services() {
         for method in service.methods() {
             paths.push(format!("/{}/{}", service.full_name(), method.name()));
         }
@@ -27,11 +28,23 @@ fn paths() -> Vec<String> {
     paths
 }
 
+/// Whether the method has no side effects, by its own word.
+fn reads(path: &str) -> bool {
+    let pool = DescriptorPool::decode(scimd::proto::FILE_DESCRIPTOR_SET).unwrap();
+    let (service, method) = path[1..].split_once('/').unwrap();
+    let service = pool.get_service_by_name(service).unwrap();
+    let method = service.methods().find(|each| each.name() == method).unwrap();
+    let options = method.method_descriptor_proto().options.clone().unwrap_or_default();
+    options.idempotency_level() == IdempotencyLevel::NoSideEffects
+}
+
 on_both_engines! {
     async fn every_method_is_refused_without_and_with_a_wrong_credential(server: TestServer) {
         let organization = server.organization();
         let scim_token = server.admin(organization).await.create(organization).await.token();
-        let unknown = "scimd_key_0000000000000000000000000000000000000000000000000";
+        // Well-formed, so that the store is asked for it.
+        let unknown = PlainToken::mint(Kind::ApiKey, &SeededRandom::new(99));
+        let unknown = unknown.expose();
         for path in paths() {
             for prefix in ["", "/api"] {
                 for key in [None, Some("x"), Some(unknown), Some(&*scim_token)] {
@@ -46,6 +59,39 @@ on_both_engines! {
                 }
             }
         }
+    }
+
+    async fn every_method_that_may_be_a_get_is_refused_without_a_credential(server: TestServer) {
+        for path in paths() {
+            let url = format!("{}{path}?encoding=json&message=%7B%7D", server.url);
+            let status = reqwest::get(url).await.unwrap().status();
+            let expected = if reads(&path) { StatusCode::UNAUTHORIZED } else { StatusCode::METHOD_NOT_ALLOWED };
+            assert_eq!(status, expected, "{path}");
+        }
+    }
+
+    async fn no_method_shows_or_changes_what_another_tenant_owns(server: TestServer) {
+        let (own, other) = (server.organization(), server.organization());
+        let (intruder, owner) = (server.admin(own).await, server.admin(other).await);
+        let created = owner.create(other).await;
+        let before = owner.get(&created.id()).await.ok();
+        for path in paths() {
+            let body = json!({
+                "scimConfigurationId": created.id(),
+                "organizationId": other.to_string(),
+                "ssoConfigurationId": SSO,
+                "name": "taken over",
+            });
+            let answer = intruder.post(&path, body).await;
+            let told = answer.body.to_string();
+            if answer.status == StatusCode::OK {
+                assert!(!told.contains(&created.id()) && !told.contains(&other.to_string()), "{path}: {told}");
+            } else {
+                assert!(matches!(answer.code(), "not_found" | "permission_denied"), "{path}: {told}");
+            }
+        }
+        assert_eq!(owner.get(&created.id()).await.ok(), before);
+        assert_eq!(server.scim_status(&created.id(), &created.token()).await, 200);
     }
 
     async fn every_method_is_refused_over_grpc_and_grpc_web_too(server: TestServer) {
@@ -75,10 +121,8 @@ on_both_engines! {
         let organization = server.organization();
         let viewer = server.viewer(organization).await;
         for path in paths() {
-            let method = path.rsplit('/').next().unwrap();
-            let reads = method.starts_with("Get") || method.starts_with("List");
             let answer = viewer.post(&path, json!({})).await;
-            assert_eq!(answer.status == StatusCode::FORBIDDEN, !reads, "{path}: {answer:?}");
+            assert_eq!(answer.status == StatusCode::FORBIDDEN, !reads(&path), "{path}: {answer:?}");
         }
     }
 

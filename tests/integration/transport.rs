@@ -268,6 +268,64 @@ on_both_engines! {
         assert_eq!(grpc.headers()["grpc-status"], "3");
     }
 
+    async fn a_field_given_twice_is_named(server: TestServer) {
+        let client = admin(&server).await;
+        let path = "/gitpod.v1.OrganizationService/UpdateSCIMConfiguration";
+        for (twice, field) in [
+            (r#"{"name":"a","name":"b"}"#, "name"),
+            (r#"{"ssoConfigurationId":"","sso_configuration_id":""}"#, "sso_configuration_id"),
+        ] {
+            let request = request(&client, Method::POST, path)
+                .header("content-type", "application/json").body(twice);
+            let response = request.send().await.unwrap();
+            let body: Value = response.json().await.unwrap();
+            assert_eq!(body["code"], "invalid_argument", "{body}");
+            assert!(body["message"].as_str().unwrap().starts_with(field), "{body}");
+        }
+    }
+
+    async fn a_grpc_message_that_cannot_be_unpacked_is_the_callers_fault(server: TestServer) {
+        let client = admin(&server).await;
+        let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+        for (encoding, frame, status) in [
+            ("gzip", vec![1, 0, 0, 0, 2, 1, 2], "3"),
+            ("identity", vec![1, 0, 0, 0, 2, 1, 2], "3"),
+            ("identity", vec![2, 0, 0, 0, 0], "3"),
+            ("identity", Vec::new(), "12"),
+        ] {
+            let response = http2.post(format!("{}{GET}", server.url))
+                .header("content-type", "application/grpc")
+                .header("grpc-encoding", encoding)
+                .header("te", "trailers")
+                .bearer_auth(client.key.as_deref().unwrap())
+                .body(frame.clone())
+                .send().await.unwrap();
+            assert_eq!(response.headers()["grpc-status"], status, "{encoding} {frame:?}: {:?}", response.headers());
+        }
+    }
+
+    async fn a_stream_ends_with_its_deadline(server: TestServer) {
+        let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+        let response = http2.post(format!("{}/grpc.health.v1.Health/Watch", server.url))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("grpc-timeout", "300m")
+            .body(vec![0; 5])
+            .send().await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(5), response.bytes()).await;
+        assert!(ended.is_ok(), "the health of a server may be watched for ever");
+    }
+
+    async fn a_client_that_waits_to_be_told_to_go_on_is_refused_at_once(server: TestServer) {
+        let address = server.url.trim_start_matches("http://");
+        let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+        let head = format!("POST {LIST} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+            expect: 100-continue\r\ncontent-length: 2\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(2), answered(&mut connection)).await;
+        assert!(answer.expect("it is not asked for the body").starts_with("HTTP/1.1 401"));
+    }
+
     async fn a_refusal_before_the_body_came_leaves_the_connection_usable(server: TestServer) {
         let client = admin(&server).await;
         let address = server.url.trim_start_matches("http://");

@@ -88,6 +88,18 @@ impl TestDatabase {
         }
     }
 
+    /// How many connections sit in a transaction and do nothing. SQLite has but
+    /// one that could, and the next request would wait for it in vain.
+    pub async fn open_transactions(&self) -> i64 {
+        let DatabaseUrl::Postgres(url) = &self.url else { return 0 };
+        let connection = sea_orm::Database::connect(url.as_str()).await.unwrap();
+        let query = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+        let query = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, query);
+        let row = sea_orm::ConnectionTrait::query_one_raw(&connection, query).await.unwrap();
+        row.unwrap().try_get_by_index(0).unwrap()
+    }
+
     /// The URL as an operator would write it.
     pub fn text(&self) -> String {
         match &self.url {

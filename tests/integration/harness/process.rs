@@ -48,6 +48,9 @@ pub struct Finished {
 /// Runs a command to its end.
 pub async fn finished(mut command: Command) -> Finished {
     let output = timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
+    // For the test binary `secrets`.
+    let log = run_directory().join(format!("{}.log", uuid::Uuid::new_v4()));
+    std::fs::write(log, &output.stderr).unwrap();
     Finished {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
