@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use axum::http::uri::{PathAndQuery, Uri};
@@ -154,7 +154,9 @@ pub async fn grpc(
     if let Some((_, _, corrected)) = status {
         headers.insert("grpc-status", HeaderValue::from_static(corrected));
     }
-    if !is_stream {
+    // An answer that is all headers must stay so: clients look for its status
+    // there.
+    if !is_stream || response.body().is_end_stream() {
         return response;
     }
     response.map(|body| {
