@@ -64,6 +64,10 @@ ids! {
     SsoConfigurationId
     /// Names an API key, and says nothing of its secret.
     ApiKeyId
+    /// Names a provisioned user.
+    UserId
+    /// Names a provisioned group.
+    GroupId
     /// Names one request in answers and in the log.
     RequestId
 }

@@ -3,6 +3,7 @@
 mod api_key;
 mod configuration;
 mod database_url;
+mod directory;
 mod id;
 mod instant;
 mod page;
@@ -11,7 +12,13 @@ mod scope;
 pub use api_key::{ApiKey, NewApiKey, Role};
 pub use configuration::{Configuration, ConfigurationChange, NewConfiguration, TokenLifetime};
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
-pub use id::{ApiKeyId, ConfigurationId, OrganizationId, RequestId, SsoConfigurationId};
+pub use directory::{
+    Comparison, Condition, Group, GroupContent, GroupUpdate, MemberChange, MemberId, Membership,
+    Slice, User, UserContent, Written,
+};
+pub use id::{
+    ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId, UserId,
+};
 pub use instant::Instant;
 pub use page::{Page, Position};
 pub use scope::Scope;

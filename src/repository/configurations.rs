@@ -144,11 +144,17 @@ impl Write {
         self.update_one(scope, id, values).await
     }
 
-    /// Removes the configuration and its token. `false`: there is no such
-    /// configuration within `scope`.
+    /// Removes the configuration and its token. What was provisioned through it
+    /// is no longer to be found from then on, and goes with
+    /// [`Repository::purge_once`](super::Repository::purge_once). `false`: there
+    /// is no such configuration within `scope`.
     pub async fn delete_configuration(&self, scope: Scope, id: ConfigurationId) -> Result<bool> {
         let deleted = Entity::delete_many().filter(one(scope, id)).exec(&self.transaction).await?;
-        Ok(deleted.rows_affected > 0)
+        if deleted.rows_affected == 0 {
+            return Ok(false);
+        }
+        self.note_purge(id).await?;
+        Ok(true)
     }
 
     async fn update_one(

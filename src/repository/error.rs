@@ -19,6 +19,10 @@ pub enum Error {
     /// The schema is not the one that this program needs.
     #[error("the database schema is behind this program; run `scimd migrate`")]
     SchemaBehind,
+    /// Something was to be provisioned through a configuration that has been
+    /// deleted since its token was looked at.
+    #[error("the SCIM configuration no longer exists")]
+    ConfigurationGone,
     /// Anything else.
     #[error("the database failed")]
     Database(#[source] DbErr),
@@ -30,7 +34,6 @@ impl From<DbErr> for Error {
     }
 }
 
-/// `SQLITE_BUSY` and its extended codes carry 5 in the low byte, `SQLITE_LOCKED` 6.
 fn is_busy(error: &DbErr) -> bool {
     let cause = match error {
         DbErr::ConnectionAcquire(_) => return true,
@@ -41,16 +44,26 @@ fn is_busy(error: &DbErr) -> bool {
     };
     match cause.as_ref() {
         sqlx::Error::PoolTimedOut => true,
-        sqlx::Error::Database(error)
-            if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() =>
-        {
-            error
-                .code()
-                .and_then(|code| code.parse::<u32>().ok())
-                .is_some_and(|code| matches!(code & 0xff, 5 | 6))
-        }
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+                is_busy_on_sqlite(&code)
+            } else {
+                is_busy_on_postgres(&code)
+            }
+        }),
         _ => false,
     }
+}
+
+/// `SQLITE_BUSY` and its extended codes carry 5 in the low byte, `SQLITE_LOCKED` 6.
+fn is_busy_on_sqlite(code: &str) -> bool {
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
+/// Transactions that waited for one another: one was rolled back so that the
+/// other could go on (`deadlock_detected`, `serialization_failure`).
+fn is_busy_on_postgres(code: &str) -> bool {
+    matches!(code, "40P01" | "40001")
 }
 
 impl Error {

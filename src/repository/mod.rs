@@ -8,11 +8,20 @@
 
 mod api_keys;
 mod configurations;
+mod counts;
 mod entity;
 mod error;
+mod groups;
+mod ids;
+mod member_changes;
+mod members;
 mod migration;
 mod open;
+mod purge;
+mod query;
+mod resources;
 mod tx;
+mod users;
 
 pub use error::Error;
 pub use open::Repository;

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult,
+    Statement, Value,
+};
 
 use super::Result;
 use crate::clock::Random;
@@ -38,6 +41,36 @@ impl Write {
         let mut bytes = [0; 10];
         self.random.fill(&mut bytes);
         bytes
+    }
+
+    /// Runs one statement and says how many rows it changed.
+    pub(super) async fn execute<const N: usize>(
+        &self,
+        sql: impl Into<String>,
+        values: [Value; N],
+    ) -> Result<u64> {
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        Ok(self.transaction.execute_raw(statement).await?.rows_affected())
+    }
+
+    /// Runs one statement and gives the rows that it answers.
+    pub(super) async fn query<T: FromQueryResult, const N: usize>(
+        &self,
+        sql: impl Into<String>,
+        values: [Value; N],
+    ) -> Result<Vec<T>> {
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        Ok(T::find_by_statement(statement).all(&self.transaction).await?)
+    }
+
+    pub(super) fn backend(&self) -> DbBackend {
+        self.transaction.get_database_backend()
+    }
+
+    /// `sql` for PostgreSQL, nothing for SQLite, which locks no rows: there is
+    /// one transaction that writes, and it has the whole database.
+    pub(super) fn on_postgres(&self, sql: &'static str) -> &'static str {
+        if self.backend() == DbBackend::Postgres { sql } else { "" }
     }
 
     /// Makes everything written durable, or nothing.

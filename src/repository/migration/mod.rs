@@ -53,11 +53,19 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Step {
-            name: "0001_configurations_and_keys",
-            sqlite: include_str!("0001_configurations_and_keys.sqlite.sql"),
-            postgres: include_str!("0001_configurations_and_keys.postgres.sql"),
-        })]
+        let steps = [
+            Step {
+                name: "0001_configurations_and_keys",
+                sqlite: include_str!("0001_configurations_and_keys.sqlite.sql"),
+                postgres: include_str!("0001_configurations_and_keys.postgres.sql"),
+            },
+            Step {
+                name: "0002_directory",
+                sqlite: include_str!("0002_directory.sqlite.sql"),
+                postgres: include_str!("0002_directory.postgres.sql"),
+            },
+        ];
+        steps.into_iter().map(|step| Box::new(step) as _).collect()
     }
 }
 

@@ -1,0 +1,211 @@
+//! Finding: slices of lists, and what a search costs.
+
+use std::time::Duration;
+
+use scimd::clock::{SystemClock, SystemRandom};
+use scimd::model::{
+    Comparison, Condition, ConfigurationId, Instant, MemberChange, MemberId, Position, Slice,
+    UserContent, UserId,
+};
+use scimd::repository::Repository;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::{EVERYTHING, configuration, create_group, create_named, done, named};
+use crate::harness::{Engine, TestServer, on_both_engines};
+
+on_both_engines! {
+    async fn a_slice_begins_behind_a_position_skips_and_ends(server: TestServer) {
+        let configuration = configuration(&server.repository).await;
+        for number in 0..9 {
+            // Three at a time are made at the same instant, and ordered by id.
+            server.advance(Duration::from_micros(u64::from(number % 3 == 0)));
+            create_named(&server.repository, configuration, &number.to_string()).await;
+        }
+        let read = server.repository.read();
+        let all = read.users(configuration, &Condition::All, EVERYTHING).await.unwrap();
+        assert!(all.is_sorted_by_key(|user| (user.created_at, user.id)));
+        let slice = async |after: Option<usize>, skip, limit| {
+            let after = after.map(|index| Position {
+                created_at: all[index].created_at,
+                id: all[index].id.as_uuid(),
+            });
+            let slice = Slice { after, skip, limit };
+            read.users(configuration, &Condition::All, slice).await.unwrap()
+        };
+        assert_eq!(slice(None, 0, 4).await, all[..4]);
+        assert_eq!(slice(None, 3, 4).await, all[3..7]);
+        assert_eq!(slice(Some(3), 0, 100).await, all[4..]);
+        assert_eq!(slice(Some(3), 2, 2).await, all[6..8]);
+        assert_eq!(slice(Some(8), 0, 1).await, []);
+        assert_eq!(slice(None, 100, 1).await, []);
+        assert_eq!(slice(None, 0, 0).await, []);
+    }
+
+    async fn what_cannot_be_stored_is_not_found_and_no_failure(server: TestServer) {
+        let configuration = configuration(&server.repository).await;
+        create_named(&server.repository, configuration, "a").await;
+        let text = "a\0".to_owned();
+        for condition in [
+            Condition::UserName(text.clone()),
+            Condition::ExternalId(text.clone()),
+            Condition::DisplayName(text.clone()),
+            Condition::Email(text),
+            Condition::And(Vec::new()),
+            Condition::Or(Vec::new()),
+        ] {
+            let expected = u64::from(condition == Condition::And(Vec::new()));
+            let read = server.repository.read();
+            assert_eq!(read.count_users(configuration, &condition).await.unwrap(), expected);
+            assert_eq!(read.count_groups(configuration, &condition).await.unwrap(), 0);
+        }
+    }
+}
+
+/// Users of the directory that is searched, all of them in one group.
+const USERS: u32 = 3_000;
+
+/// On SQLite the plans say it; see the tests in `src/repository/resources.rs`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_searched_for_is_read_and_nothing_else_on_postgres() {
+    let Some(server) = TestServer::start(Engine::Postgres).await else { return };
+    let (configuration, users) = populate(&server).await;
+    let one =
+        create_group(&server.repository, configuration, "one", [MemberId::User(users[7])]).await;
+    let admin = sea_orm::Database::connect(server.database.text()).await.unwrap();
+    admin.execute_unprepared("ANALYZE").await.unwrap();
+
+    let read = server.repository.read();
+    let user = read.user(configuration, users[7]).await.unwrap().unwrap();
+    let conditions = [
+        Condition::Id(users[7].as_uuid()),
+        Condition::UserName("user7".to_owned()),
+        Condition::ExternalId("external7".to_owned()),
+        Condition::DisplayName("display7".to_owned()),
+        Condition::Email("mail7".to_owned()),
+        Condition::Active(false),
+        Condition::Created(Comparison::Equal, user.created_at),
+        Condition::LastModified(Comparison::Equal, user.updated_at),
+        Condition::MemberOf(one.as_uuid()),
+    ];
+    let mut searches = conditions.to_vec();
+    searches.push(Condition::LastModified(Comparison::Less, Instant::from_micros(0)));
+    searches.push(Condition::Or(conditions.to_vec()));
+    searches.push(Condition::And(vec![Condition::Or(conditions.to_vec()), conditions[0].clone()]));
+    for condition in searches {
+        let rows = rows_read(&server, &admin, async |repository| {
+            let read = repository.read();
+            for limit in [10, 1_000] {
+                let slice = Slice { after: None, skip: 0, limit };
+                let found = read.users(configuration, &condition, slice).await.unwrap();
+                assert!(found.len() < 5);
+            }
+            read.count_users(configuration, &condition).await.unwrap();
+        })
+        .await;
+        // As an alternative among others each reads at most a few, twice over.
+        assert!(rows < 100, "{rows} rows were read for {condition:?}");
+    }
+    let member = Condition::Member(users[7].as_uuid());
+    let rows = rows_read(&server, &admin, async |repository| {
+        let read = repository.read();
+        assert_eq!(read.groups(configuration, &member, EVERYTHING).await.unwrap().len(), 2);
+        let page = Slice { after: None, skip: 0, limit: 10 };
+        assert_eq!(read.users(configuration, &Condition::All, page).await.unwrap().len(), 10);
+        read.count_users(configuration, &Condition::All).await.unwrap();
+        read.count_users(configuration, &Condition::Active(true)).await.unwrap();
+        read.groups_of(configuration, &users[..10]).await.unwrap();
+    })
+    .await;
+    assert!(rows < 100, "{rows} rows were read");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_a_large_group_reads_only_what_it_changes_on_postgres() {
+    let Some(server) = TestServer::start(Engine::Postgres).await else { return };
+    let (configuration, users) = populate(&server).await;
+    let large =
+        server.repository.read().groups(configuration, &Condition::All, EVERYTHING).await.unwrap()
+            [0]
+        .id;
+    let new = create_named(&server.repository, configuration, "new").await;
+    let admin = sea_orm::Database::connect(server.database.text()).await.unwrap();
+    admin.execute_unprepared("ANALYZE").await.unwrap();
+    let rows = rows_read(&server, &admin, async |repository| {
+        let tx = repository.write().await.unwrap();
+        tx.group_for_update(configuration, large).await.unwrap().unwrap();
+        let ids = [new.as_uuid(), users[3].as_uuid(), Uuid::new_v4()];
+        assert_eq!(tx.resolve_members(configuration, &ids).await.unwrap().len(), 2);
+        let mut change = MemberChange::default();
+        change.add(MemberId::User(new));
+        change.remove(users[5].as_uuid());
+        let update = tx.update_group(configuration, large, None, &change).await.unwrap().unwrap();
+        assert_eq!((update.added.len(), update.removed.len()), (1, 1));
+        assert_eq!(tx.groups_holding(configuration, large, &[large]).await.unwrap(), [large]);
+        assert_eq!(tx.members(configuration, large, None, 10).await.unwrap().len(), 10);
+        assert!(tx.delete_user(configuration, users[6]).await.unwrap());
+        tx.commit().await.unwrap();
+        let count = repository.read().member_count(configuration, large).await.unwrap();
+        assert_eq!(count, Some(u64::from(USERS) - 1));
+    })
+    .await;
+    assert!(rows < 100, "{rows} rows were read");
+}
+
+async fn populate(server: &TestServer) -> (ConfigurationId, Vec<UserId>) {
+    let configuration = configuration(&server.repository).await;
+    let mut users = Vec::new();
+    for number in 0..USERS {
+        if number % 1_000 == 0 {
+            server.advance(Duration::from_secs(1));
+        }
+        // One by one, so that each has an instant of its own.
+        server.advance(Duration::from_micros(1));
+        let tx = server.repository.write().await.unwrap();
+        let content = UserContent {
+            external_id: Some(format!("external{number}")),
+            display_name_key: Some(format!("display{number}")),
+            active: number != 11,
+            email_keys: vec![format!("mail{number}")],
+            ..named(&format!("user{number}"))
+        };
+        users.push(done(tx.create_user(configuration, content).await.unwrap()).id);
+        tx.commit().await.unwrap();
+    }
+    let members = users.iter().copied().map(MemberId::User);
+    create_group(&server.repository, configuration, "all", members).await;
+    (configuration, users)
+}
+
+/// How many rows of the directory's tables PostgreSQL reads for `work`.
+async fn rows_read(
+    server: &TestServer,
+    admin: &DatabaseConnection,
+    work: impl AsyncFnOnce(&Repository),
+) -> i64 {
+    let total = async || {
+        let sql = "SELECT ((SELECT SUM(seq_tup_read) FROM pg_stat_user_tables) \
+                   + (SELECT SUM(idx_tup_read) FROM pg_stat_user_indexes))::bigint";
+        number(admin, sql).await
+    };
+    let before = total().await;
+    let url = format!("{}?application_name=measured", server.database.text());
+    let url = scimd::model::DatabaseUrl::Postgres(url);
+    let repository =
+        Repository::open(&url, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap();
+    work(&repository).await;
+    drop(repository);
+    // A connection tells what it read when it ends.
+    let open = "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'measured' \
+                AND datname = current_database()";
+    while number(admin, open).await > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    total().await - before
+}
+
+async fn number(admin: &DatabaseConnection, sql: &str) -> i64 {
+    let statement = sea_orm::Statement::from_string(admin.get_database_backend(), sql);
+    admin.query_one_raw(statement).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+}
