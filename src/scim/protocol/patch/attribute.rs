@@ -1,0 +1,125 @@
+//! What a PATCH does to an attribute that the table knows.
+
+use serde_json::{Value, json};
+
+use super::super::fault::{Fault, ScimType};
+use super::super::path::AttributePath;
+use super::super::resource::{coerce, is_stored};
+use super::super::schema::{Attribute, Kind};
+use super::super::value::{self, Object};
+use super::{Action, elements, unknown, within};
+
+/// Changes an attribute in the object that holds it.
+pub fn set(
+    object: &mut Object,
+    action: Action,
+    attribute: &'static Attribute,
+    path: &AttributePath,
+    value: &Value,
+) -> Result<(), Fault> {
+    if let Some(sub) = &path.sub {
+        return set_sub_attribute(object, action, attribute, sub, value);
+    }
+    match (action, value) {
+        // What it lists, as Entra ID means it; never the whole for a list that
+        // happens to be empty.
+        (Action::Remove, value) if attribute.multi_valued && !value.is_null() => {
+            elements::remove(object, attribute, value)
+        }
+        (Action::Remove, _) => remove(object, attribute),
+        // RFC 7644 3.5.2.3: "If the target location specifies a complex
+        // attribute, a set of sub-attributes SHALL be specified in the "value"
+        // parameter that replaces any existing values or adds where an attribute
+        // did not previously exist. Sub-attributes that are not specified SHALL
+        // be left unchanged."
+        (_, Value::Object(named)) if attribute.kind == Kind::Complex && !attribute.multi_valued => {
+            merge(object, action, attribute, named)
+        }
+        // RFC 7643 2.5: null and the empty array are no values.
+        (Action::Replace, value) if value::is_unassigned(value) => remove(object, attribute),
+        _ => match coerce(attribute, value)? {
+            Some(Value::Array(added)) if action == Action::Add => {
+                elements::add(object, attribute, added)
+            }
+            Some(value) => {
+                object.insert(attribute.name.to_owned(), value);
+                Ok(())
+            }
+            None => Ok(()),
+        },
+    }
+}
+
+fn merge(
+    object: &mut Object,
+    action: Action,
+    attribute: &'static Attribute,
+    named: &Object,
+) -> Result<(), Fault> {
+    within(object, Some(attribute.name), |present| {
+        named
+            .iter()
+            .try_for_each(|(sub, value)| set_in_element(present, action, attribute, sub, value))
+    })
+}
+
+fn remove(object: &mut Object, attribute: &Attribute) -> Result<(), Fault> {
+    // RFC 7644 3.5.2.2: "If an attribute is removed or becomes unassigned and
+    // is defined as a required attribute or a read-only attribute, the server
+    // SHALL return [...] "mutability"."
+    if attribute.required {
+        let detail = format!("`{}` is required and cannot be removed.", attribute.name);
+        return Err(Fault::new(ScimType::Mutability, detail));
+    }
+    object.shift_remove(attribute.name);
+    Ok(())
+}
+
+/// Changes a sub-attribute of a complex attribute, or of each of its values.
+fn set_sub_attribute(
+    object: &mut Object,
+    action: Action,
+    attribute: &'static Attribute,
+    sub: &str,
+    value: &Value,
+) -> Result<(), Fault> {
+    let mut elements = elements::take(object, attribute);
+    let has = |element: &Value| element.as_object().is_some_and(|it| value::get(it, sub).is_some());
+    // A typing error, unless the client itself brought it into being.
+    if attribute.sub_attribute(sub).is_none() && !elements.iter().any(has) {
+        let detail = format!("There is no attribute `{}.{sub}`.", attribute.name);
+        return Err(Fault::new(ScimType::InvalidPath, detail));
+    }
+    if elements.is_empty() {
+        elements.push(json!({}));
+    }
+    for element in elements.iter_mut().filter_map(Value::as_object_mut) {
+        set_in_element(element, action, attribute, sub, value)?;
+    }
+    elements::keep_one_primary(&mut elements, &[]);
+    elements::put(object, attribute, elements);
+    Ok(())
+}
+
+/// Changes a sub-attribute in a complex value.
+pub fn set_in_element(
+    element: &mut Object,
+    action: Action,
+    attribute: &Attribute,
+    sub: &str,
+    value: &Value,
+) -> Result<(), Fault> {
+    let Some(known) = attribute.sub_attribute(sub) else {
+        return unknown::change(element, action, sub, value);
+    };
+    match action {
+        _ if !is_stored(known) => {}
+        Action::Add if value::is_unassigned(value) => {}
+        Action::Remove => drop(element.shift_remove(known.name)),
+        Action::Add | Action::Replace => match coerce(known, value)? {
+            Some(value) => drop(element.insert(known.name.to_owned(), value)),
+            None => drop(element.shift_remove(known.name)),
+        },
+    }
+    Ok(())
+}

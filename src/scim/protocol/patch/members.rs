@@ -1,0 +1,92 @@
+//! What a PATCH does to the members of a group.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::super::fault::{Fault, ScimType};
+use super::super::filter::{Filter, Operand, Operator};
+use super::super::path::AttributePath;
+use super::super::resource::{member_id, member_ids};
+use super::super::schema::ResourceType;
+use super::super::value;
+use super::Action;
+
+/// A change of a group's members, which are no part of its document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MemberOperation {
+    /// These are in, if they are not yet.
+    Add(Vec<Uuid>),
+    /// These are out, if they were in.
+    Remove(Vec<Uuid>),
+    /// Those for which the filter holds are out.
+    RemoveMatching(Filter),
+    /// These, and no others, are in.
+    Replace(Vec<Uuid>),
+}
+
+/// Whether a path is about the members of a group.
+pub fn is_meant(path: &AttributePath, of: &ResourceType) -> bool {
+    path.extension.is_none() && path.name == "members" && of.attribute("members").is_some()
+}
+
+/// What a path without a filter does.
+pub fn listed(
+    action: Action,
+    path: &AttributePath,
+    value: &Value,
+) -> Result<MemberOperation, Fault> {
+    if path.sub.as_deref().is_some_and(|sub| sub != "value") {
+        return Err(Fault::new(ScimType::Mutability, format!("`{path}` cannot be changed.")));
+    }
+    Ok(match action {
+        Action::Add => MemberOperation::Add(member_ids(value)?),
+        Action::Replace => MemberOperation::Replace(member_ids(value)?),
+        // Never the whole list for a list that happens to be empty.
+        Action::Remove if value.is_null() => MemberOperation::Replace(Vec::new()),
+        Action::Remove => {
+            let ids = value::items(value).filter(|item| !value::is_unassigned(item));
+            let ids = ids.map(member_id).collect::<Result<Vec<_>, _>>()?;
+            // An id that is none is nobody's: nobody is removed.
+            let ids = ids.into_iter().filter_map(|id| Uuid::try_parse(id).ok());
+            MemberOperation::Remove(ids.collect())
+        }
+    })
+}
+
+/// What a path with a filter does.
+pub fn matching(
+    action: Action,
+    filter: &Filter,
+    sub: Option<&str>,
+) -> Result<MemberOperation, Fault> {
+    if sub.is_some() {
+        let detail = "What a member is and is called cannot be changed through the group.";
+        return Err(Fault::new(ScimType::Mutability, detail));
+    }
+    match (action, equal_ids(filter)) {
+        (Action::Remove, Some(ids)) => Ok(MemberOperation::Remove(ids)),
+        (Action::Remove, None) => Ok(MemberOperation::RemoveMatching(filter.clone())),
+        (Action::Add | Action::Replace, Some(ids)) => Ok(MemberOperation::Add(ids)),
+        (Action::Add | Action::Replace, None) => {
+            let detail = "Name members to add by their ids: `members[value eq \"id\"]`.";
+            Err(Fault::new(ScimType::NoTarget, detail))
+        }
+    }
+}
+
+/// The ids of a filter that says nothing but `value eq "id"`, once or with `or`.
+fn equal_ids(filter: &Filter) -> Option<Vec<Uuid>> {
+    match filter {
+        Filter::Compare(path, Operator::Equal, Operand::Text { text, .. })
+            if path.name == "value" =>
+        {
+            // An id that is none is nobody's: nobody is removed.
+            Some(Uuid::try_parse(text).into_iter().collect())
+        }
+        Filter::Or(parts) => {
+            let parts: Option<Vec<_>> = parts.iter().map(equal_ids).collect();
+            Some(parts?.concat())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! What is stored of a resource beside its document, to search by.
+
+use serde_json::Value;
+
+use super::super::fault::Fault;
+use super::super::value::{self, Object};
+use crate::model::{GroupContent, UserContent};
+
+/// Larger resources, in bytes, are refused: a PATCH can only add so much, but
+/// there may be many of them.
+const MAX_DOCUMENT: usize = 1024 * 1024;
+/// Longer texts, in bytes, are refused where they are searched by: PostgreSQL
+/// has no index entry for them.
+const MAX_KEY: usize = 2_000;
+
+/// What is stored and searched of a user, once it is as a user must be.
+///
+/// RFC 7644 3.5.2.2: a removed attribute "SHALL be considered unassigned". So a
+/// user may have no `active`; who has none is not active.
+pub fn user_content(document: Object) -> Result<UserContent, Fault> {
+    let active = document.get("active") == Some(&Value::Bool(true));
+    let emails = document.get("emails").and_then(Value::as_array).map(Vec::as_slice);
+    let mut email_keys = emails
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|email| email.get("value")?.as_str())
+        .map(|email| searchable("emails.value", email).map(value::fold))
+        .collect::<Result<Vec<_>, _>>()?;
+    email_keys.sort();
+    email_keys.dedup();
+    Ok(UserContent {
+        user_name_key: value::fold(required_text(&document, "userName")?),
+        external_id: optional_text(&document, "externalId")?.map(str::to_owned),
+        display_name_key: optional_text(&document, "displayName")?.map(value::fold),
+        active,
+        email_keys,
+        document: written(document)?,
+    })
+}
+
+/// What is stored and searched of a group, once it is as a group must be.
+pub fn group_content(document: Object) -> Result<GroupContent, Fault> {
+    Ok(GroupContent {
+        display_name_key: value::fold(required_text(&document, "displayName")?),
+        external_id: optional_text(&document, "externalId")?.map(str::to_owned),
+        document: written(document)?,
+    })
+}
+
+fn written(document: Object) -> Result<String, Fault> {
+    let text = Value::Object(document).to_string();
+    if text.len() > MAX_DOCUMENT {
+        return Err(Fault::value(format!("The resource is larger than {MAX_DOCUMENT} bytes.")));
+    }
+    Ok(text)
+}
+
+fn required_text<'a>(document: &'a Object, name: &str) -> Result<&'a str, Fault> {
+    match text(document, name) {
+        Some(text) if !text.trim().is_empty() => searchable(name, text),
+        _ => Err(Fault::value(format!("`{name}` is required and must not be empty."))),
+    }
+}
+
+fn optional_text<'a>(document: &'a Object, name: &str) -> Result<Option<&'a str>, Fault> {
+    text(document, name).map(|text| searchable(name, text)).transpose()
+}
+
+/// The text, if it can be searched by.
+fn searchable<'a>(name: &str, text: &'a str) -> Result<&'a str, Fault> {
+    if text.len() > MAX_KEY {
+        return Err(Fault::value(format!("`{name}` is longer than {MAX_KEY} bytes.")));
+    }
+    // PostgreSQL stores no such text.
+    if text.contains('\0') {
+        return Err(Fault::value(format!("`{name}` must not contain a NUL character.")));
+    }
+    Ok(text)
+}
+
+fn text<'a>(document: &'a Object, name: &str) -> Option<&'a str> {
+    document.get(name).and_then(Value::as_str)
+}
+
+/// What a person or group is called where it is a member or has members.
+#[must_use]
+pub fn display_name(document: &Object) -> Option<&str> {
+    text(document, "displayName")
+        .or_else(|| document.get("name")?.get("formatted")?.as_str())
+        .or_else(|| text(document, "userName"))
+}
