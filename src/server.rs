@@ -16,6 +16,7 @@ use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tracing::Instrument;
@@ -28,6 +29,10 @@ use crate::{scim, service};
 
 /// How long running requests may go on once no new ones are taken.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often to look whether a deleted configuration has left something behind.
+const PURGE_INTERVAL: Duration = Duration::from_secs(5);
+/// Between two batches of a purge: the turn of everybody else.
+const PURGE_PAUSE: Duration = Duration::from_millis(20);
 /// How long `/readyz` waits for the database.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -39,6 +44,8 @@ pub struct Server {
     pub clock: Arc<dyn Clock>,
     /// Where tokens and request ids come from.
     pub random: Arc<dyn Random>,
+    /// Under which URL clients reach the server, without a slash at its end.
+    pub public_url: String,
     /// See [`crate::settings::Settings::cors_origins`].
     pub cors_origins: Vec<HeaderValue>,
 }
@@ -52,6 +59,7 @@ impl Server {
         listener: TcpListener,
         stop: impl Future<Output = Duration> + Send + 'static,
     ) -> std::io::Result<()> {
+        let purge = AbortOnDropHandle::new(tokio::spawn(purge(self.repository.clone())));
         let health = HealthReporter::new();
         let draining = Arc::new(AtomicBool::new(false));
         let closed = CancellationToken::new();
@@ -76,13 +84,15 @@ impl Server {
             closed.cancelled().await;
             tokio::time::sleep(DRAIN_TIMEOUT).await;
         };
-        tokio::select! {
+        let served = tokio::select! {
             served = axum::serve(listener, app).with_graceful_shutdown(stopped).into_future() => served,
             () = drained_in_vain => {
                 tracing::warn!("requests were cut off: they did not finish in time");
                 Ok(())
             }
-        }
+        };
+        drop(purge);
+        served
     }
 
     fn router(
@@ -97,7 +107,11 @@ impl Server {
             .route("/readyz", get(ready))
             .with_state(Probe { repository: self.repository.clone(), draining });
         Router::new()
-            .merge(scim::router(authenticator.clone()))
+            .merge(scim::router(scim::Scim {
+                repository: self.repository.clone(),
+                authenticator: authenticator.clone(),
+                public_url: self.public_url,
+            }))
             .fallback_service(service::router(service::Services {
                 repository: self.repository,
                 authenticator,
@@ -109,6 +123,22 @@ impl Server {
             .layer(from_fn_with_state(Ids { clock: self.clock, random: self.random }, observe))
             .layer(from_fn(unread_body::drain))
             .merge(probes)
+    }
+}
+
+/// Removes what deleted configurations have left behind, for as long as the
+/// server runs. Any number of replicas may do so.
+async fn purge(repository: Repository) {
+    loop {
+        let pause = match repository.purge_once().await {
+            Ok(true) => PURGE_PAUSE,
+            Ok(false) => PURGE_INTERVAL,
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "a deleted configuration cannot be purged");
+                PURGE_INTERVAL
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -41,6 +41,7 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
         repository,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
+        public_url: public_url.as_str().to_owned(),
         cors_origins: settings.cors_origins,
     };
     server.run(listener, stop(settings.shutdown_delay)?).await?;

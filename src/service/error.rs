@@ -150,7 +150,9 @@ fn failed_store(error: &repository::Error) -> ConnectError {
                 &retry,
             )
         }
-        repository::Error::Corrupt(_)
+        // Only said to identity providers, at the other door.
+        repository::Error::ConfigurationGone
+        | repository::Error::Corrupt(_)
         | repository::Error::SchemaBehind
         | repository::Error::Database(_) => {
             tracing::error!(error = error.chain(), "the store failed");

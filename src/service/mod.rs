@@ -13,7 +13,7 @@ mod error;
 mod identity;
 mod methods;
 mod organizations;
-mod page_token;
+mod pagination;
 mod rules;
 mod transport;
 mod wire;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::Error;
-use super::page_token;
+use super::pagination;
 use super::rules::Violation;
 use crate::auth::Caller;
 use crate::clock::Random;
@@ -82,11 +82,11 @@ impl Organizations {
         caller: Caller,
         request: ListScimConfigurationsRequest,
     ) -> Result<ListScimConfigurationsResponse, Error> {
-        let page = page_token::page(request.pagination.as_ref())?;
+        let page = pagination::page(request.pagination.as_ref())?;
         let (configurations, next) =
             self.repository.read().configurations(caller.scope, page).await?;
         Ok(ListScimConfigurationsResponse {
-            pagination: Some(page_token::pagination(next)),
+            pagination: Some(pagination::pagination(next)),
             scim_configurations: configurations.into_iter().map(Into::into).collect(),
         })
     }

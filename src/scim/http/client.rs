@@ -1,25 +1,57 @@
 //! The layer that finds out which identity provider calls.
 
-use std::collections::HashMap;
-
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::Scim;
 use super::error::Error;
-use crate::auth::Authenticator;
+use crate::model::ConfigurationId;
+use crate::repository::Repository;
+
+/// In the extensions of a request: an identity provider that was let in, and
+/// all that it may touch.
+#[derive(Clone)]
+pub struct Client {
+    /// The configuration whose token it showed.
+    pub configuration: ConfigurationId,
+    /// The store, to be asked about that configuration only.
+    pub repository: Repository,
+    /// The base URL of the configuration, without a slash at its end.
+    pub base_url: String,
+}
 
 /// Lets through who shows the token of the configuration in the path.
 pub async fn authenticate(
-    State(authenticator): State<Authenticator>,
-    Path(path): Path<HashMap<String, String>>,
+    State(scim): State<Scim>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Error> {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let id = path.get("configuration").and_then(|id| id.parse().ok());
-    let client = authenticator.scim_client(id, header).await?;
-    request.extensions_mut().insert(client);
+    // `/scim/v2/{configuration}`: taken from the path itself, whose rest need not
+    // be text for it.
+    let id = request.uri().path().split('/').nth(3).and_then(|id| id.parse().ok());
+    let client = scim.authenticator.scim_client(id, header).await?;
+    let configuration = client.configuration.id;
+    request.extensions_mut().insert(Client {
+        configuration,
+        base_url: format!("{}/scim/v2/{configuration}", scim.public_url),
+        repository: scim.repository,
+    });
     Ok(next.run(request).await)
+}
+
+/// The id at the end of a path.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Error;
+
+    /// A path that is no text names nothing.
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        path.map(|Path((_configuration, id))| Self(id)).map_err(|_| Error::NoSuchEndpoint)
+    }
 }

@@ -1,32 +1,73 @@
 //! SCIM over HTTP. Whatever is asked below `/scim`, the answer is SCIM.
 
+mod answer;
+mod body;
+mod bulk;
 mod client;
 mod discovery;
 mod error;
+mod groups;
+mod list;
+mod parameters;
+mod precondition;
+mod search;
+mod stored;
+mod users;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 
 use self::error::Error;
 use crate::auth::Authenticator;
+use crate::repository::Repository;
 
 /// The media type of every answer (RFC 7644 8.1).
 const SCIM_JSON: &str = "application/scim+json";
 
+/// What the SCIM server is made of.
+#[derive(Clone)]
+pub struct Scim {
+    /// The store.
+    pub repository: Repository,
+    /// Who lets identity providers in.
+    pub authenticator: Authenticator,
+    /// Under which URL they reach the server.
+    pub public_url: String,
+}
+
 /// Every route below `/scim`.
-pub fn router(authenticator: Authenticator) -> Router {
+pub fn router(scim: Scim) -> Router {
     let no_such_endpoint = async || Error::NoSuchEndpoint;
     let at = |endpoint: &str| format!("/scim/v2/{{configuration}}{endpoint}");
     // The token is asked for before anything else, so that only who has one
     // learns what there is.
     Router::new()
+        .route(&at("/Users"), get(users::list).post(users::create))
+        .route(&at("/Users/.search"), post(search::users))
+        .route(
+            &at("/Users/{id}"),
+            get(users::read).put(users::replace).patch(users::patch).delete(users::delete),
+        )
+        .route(&at("/Groups"), get(groups::list).post(groups::create))
+        .route(&at("/Groups/.search"), post(search::groups))
+        .route(
+            &at("/Groups/{id}"),
+            get(groups::read).put(groups::replace).patch(groups::patch).delete(groups::delete),
+        )
+        .route(&at("/.search"), post(search::all))
+        .route(&at("/Bulk"), post(bulk::bulk))
+        .route(&at("/Me"), any(async || Error::NotImplemented))
         .route(&at("/ServiceProviderConfig"), get(discovery::service_provider_config))
-        .route(&at(""), any(no_such_endpoint))
-        .route(&at("/"), any(no_such_endpoint))
+        .route(&at("/ResourceTypes"), get(discovery::resource_types))
+        .route(&at("/ResourceTypes/{id}"), get(discovery::resource_type))
+        .route(&at("/Schemas"), get(discovery::schemas))
+        .route(&at("/Schemas/{id}"), get(discovery::schema))
+        .route(&at(""), get(search::list_all))
+        .route(&at("/"), get(search::list_all))
         .route(&at("/{*endpoint}"), any(no_such_endpoint))
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(from_fn_with_state(authenticator, client::authenticate))
+        .layer(from_fn_with_state(scim, client::authenticate))
         .route("/scim", any(no_such_endpoint))
         .route("/scim/", any(no_such_endpoint))
         .route("/scim/{*endpoint}", any(no_such_endpoint))

@@ -1,0 +1,47 @@
+//! The body of a request: JSON, within a limit.
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use serde_json::Value;
+
+use super::error::Error;
+use crate::scim::protocol::fault::{Fault, ScimType};
+
+/// The largest body that is read: 1 MB, as ServiceProviderConfig says.
+pub const MAX_BYTES: usize = 1_048_576;
+
+/// A JSON body.
+pub struct Body(pub Value);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Error> {
+        if !is_json(&request) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        let announced = request.headers().get(CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > MAX_BYTES) {
+            return Err(Error::BodyTooLarge);
+        }
+        let bytes =
+            to_bytes(request.into_body(), MAX_BYTES).await.map_err(|_| Error::BodyTooLarge)?;
+        let value = serde_json::from_slice(&bytes).map_err(|error| {
+            Fault::new(ScimType::InvalidSyntax, format!("The body is not valid JSON: {error}."))
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// `application/scim+json` is what RFC 7644 asks for, `application/json` what
+/// Google and Okta send; whoever says nothing means one of them.
+fn is_json(request: &Request) -> bool {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else { return true };
+    let media_type = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    let media_type = media_type.trim();
+    ["application/scim+json", "application/json"]
+        .iter()
+        .any(|known| media_type.eq_ignore_ascii_case(known))
+}

@@ -1,0 +1,290 @@
+//! `/Groups` (RFC 7644 3.3 to 3.6). Members are rows: nothing here reads or
+//! writes more of them than a request names, but to show them.
+
+use std::collections::BTreeSet;
+
+use axum::Extension;
+use axum::extract::RawQuery;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::answer::Answer;
+use super::body::Body;
+use super::client::{Client, Id};
+use super::error::Error;
+use super::list;
+use super::parameters::Parameters;
+use super::precondition::{check_if_match, is_known};
+use super::stored::{Stored, members_in, members_of};
+use crate::model::{Group, GroupContent, GroupId, MemberChange, MemberId};
+use crate::repository::Write;
+use crate::scim::protocol::fault::Fault;
+use crate::scim::protocol::filter::Filter;
+use crate::scim::protocol::patch::MemberOperation;
+use crate::scim::protocol::projection::Projection;
+use crate::scim::protocol::schema::GROUP;
+use crate::scim::protocol::{patch as protocol_patch, resource};
+
+/// A PATCH of a group with more members is answered without it, unless its
+/// attributes are asked for by name (RFC 7644 3.5.2 allows both): Entra ID wants
+/// no megabytes back for each member that it adds.
+const MAX_MEMBERS_SHOWN_BY_PATCH: u64 = 100;
+
+pub async fn list(
+    Extension(client): Extension<Client>,
+    RawQuery(query): RawQuery,
+) -> Result<Answer, Error> {
+    list::list(&client, &[&GROUP], &Parameters::from_query(query.as_deref())?).await
+}
+
+pub async fn create(
+    Extension(client): Extension<Client>,
+    RawQuery(query): RawQuery,
+    Body(body): Body,
+) -> Result<Answer, Error> {
+    created(&client, &body, &projection(query.as_deref())?).await
+}
+
+/// Creates a group; for HTTP and for bulk.
+pub async fn created(
+    client: &Client,
+    body: &Value,
+    projection: &Projection,
+) -> Result<Answer, Error> {
+    let incoming = resource::incoming(body, &GROUP)?;
+    let content = resource::group_content(incoming.document)?;
+
+    let tx = client.repository.write().await?;
+    let members = resolved(&tx, client, &incoming.members.unwrap_or_default()).await?;
+    let group = tx.create_group(client.configuration, content, &members).await?;
+    tx.commit().await?;
+
+    shown(client, StatusCode::CREATED, group, projection).await
+}
+
+pub async fn read(
+    Extension(client): Extension<Client>,
+    Id(id): Id,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Answer, Error> {
+    let group = client.repository.read().group(client.configuration, parse(&id)?).await?;
+    let group = group.ok_or_else(|| Error::not_found(GROUP.name, &id))?;
+    let etag = Stored::try_from(group.clone())?.etag(&client);
+    if is_known(&headers, &etag) {
+        let status = StatusCode::NOT_MODIFIED;
+        return Ok(Answer { status, body: None, location: None, etag: Some(etag) });
+    }
+    shown(&client, StatusCode::OK, group, &projection(query.as_deref())?).await
+}
+
+pub async fn replace(
+    Extension(client): Extension<Client>,
+    Id(id): Id,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Answer, Error> {
+    replaced(&client, &id, &headers, &body, &projection(query.as_deref())?).await
+}
+
+/// Replaces a group; for HTTP and for bulk. One that names no members has none
+/// from then on.
+pub async fn replaced(
+    client: &Client,
+    id: &str,
+    headers: &HeaderMap,
+    body: &Value,
+    projection: &Projection,
+) -> Result<Answer, Error> {
+    let incoming = resource::incoming(body, &GROUP)?;
+    let content = resource::group_content(incoming.document)?;
+
+    let tx = client.repository.write().await?;
+    let group = find(&tx, client, id, headers).await?;
+    let mut change = MemberChange::default();
+    change.replace(resolved(&tx, client, &incoming.members.unwrap_or_default()).await?);
+    let group = stored(&tx, client, group, content, &change).await?;
+    tx.commit().await?;
+
+    shown(client, StatusCode::OK, group, projection).await
+}
+
+pub async fn patch(
+    Extension(client): Extension<Client>,
+    Id(id): Id,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Answer, Error> {
+    patched(&client, &id, &headers, &body, &projection(query.as_deref())?).await
+}
+
+/// Patches a group; for HTTP and for bulk.
+pub async fn patched(
+    client: &Client,
+    id: &str,
+    headers: &HeaderMap,
+    body: &Value,
+    projection: &Projection,
+) -> Result<Answer, Error> {
+    let operations = protocol_patch::operations(body, &GROUP)?;
+
+    let tx = client.repository.write().await?;
+    let group = find(&tx, client, id, headers).await?;
+    let mut document = Stored::try_from(group.clone())?.document;
+    let on_members = protocol_patch::apply(&mut document, &operations, &GROUP)?;
+    let content = resource::group_content(document)?;
+    let mut change = MemberChange::default();
+    for operation in on_members {
+        fold(&tx, client, group.id, &mut change, operation).await?;
+    }
+    let group = stored(&tx, client, group, content, &change).await?;
+    let members = tx.member_count(client.configuration, group.id).await?.unwrap_or_default();
+    tx.commit().await?;
+
+    if members > MAX_MEMBERS_SHOWN_BY_PATCH && !projection.is_explicit() {
+        let etag = Stored::try_from(group)?.etag(client);
+        return Ok(Answer { etag: Some(etag), ..Answer::nothing() });
+    }
+    shown(client, StatusCode::OK, group, projection).await
+}
+
+pub async fn delete(
+    Extension(client): Extension<Client>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Answer, Error> {
+    deleted(&client, &id, &headers).await
+}
+
+/// Deletes a group; for HTTP and for bulk.
+pub async fn deleted(client: &Client, id: &str, headers: &HeaderMap) -> Result<Answer, Error> {
+    let tx = client.repository.write().await?;
+    let group = find(&tx, client, id, headers).await?;
+    tx.delete_group(client.configuration, group.id).await?;
+    tx.commit().await?;
+    Ok(Answer::nothing())
+}
+
+/// The group to be changed, if it is the version that the client knows.
+async fn find(tx: &Write, client: &Client, id: &str, headers: &HeaderMap) -> Result<Group, Error> {
+    let group = tx.group_for_update(client.configuration, parse(id)?).await?;
+    let group = group.ok_or_else(|| Error::not_found(GROUP.name, id))?;
+    check_if_match(headers, &Stored::try_from(group.clone())?.etag(client))?;
+    Ok(group)
+}
+
+/// Stores what has changed; where nothing has, the version stays.
+async fn stored(
+    tx: &Write,
+    client: &Client,
+    group: Group,
+    content: GroupContent,
+    change: &MemberChange,
+) -> Result<Group, Error> {
+    refuse_circle(tx, client, group.id, change).await?;
+    let content = Some(content).filter(|content| content.document != group.document);
+    let update = tx.update_group(client.configuration, group.id, content, change).await?;
+    let update = update.ok_or_else(|| Error::not_found(GROUP.name, group.id))?;
+    Ok(update.group)
+}
+
+/// A group within itself, through however many others, has no end.
+async fn refuse_circle(
+    tx: &Write,
+    client: &Client,
+    group: GroupId,
+    change: &MemberChange,
+) -> Result<(), Error> {
+    let (MemberChange::Difference { add: members, .. } | MemberChange::Replace(members)) = change;
+    let groups: Vec<_> = members
+        .iter()
+        .filter_map(|member| match member {
+            MemberId::Group(id) => Some(*id),
+            MemberId::User(_) => None,
+        })
+        .collect();
+    let holding = tx.groups_holding(client.configuration, group, &groups).await?;
+    match holding.first() {
+        Some(holding) => {
+            let detail = format!("The group {holding} holds this one: it cannot be its member.");
+            Err(Fault::value(detail).into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Adds one operation of a PATCH to what shall become of the members.
+async fn fold(
+    tx: &Write,
+    client: &Client,
+    group: GroupId,
+    change: &mut MemberChange,
+    operation: MemberOperation,
+) -> Result<(), Error> {
+    match operation {
+        MemberOperation::Add(ids) => {
+            for member in resolved(tx, client, &ids).await? {
+                change.add(member);
+            }
+        }
+        MemberOperation::Remove(ids) => ids.into_iter().for_each(|id| change.remove(id)),
+        MemberOperation::Replace(ids) => change.replace(resolved(tx, client, &ids).await?),
+        MemberOperation::RemoveMatching(filter) => {
+            for id in matching(tx, client, group, &filter).await? {
+                change.remove(id);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The members for which a filter holds that is about more than their ids: the
+/// one change that reads them all.
+async fn matching(
+    tx: &Write,
+    client: &Client,
+    group: GroupId,
+    filter: &Filter,
+) -> Result<Vec<Uuid>, Error> {
+    let members = members_in(tx, client, group).await?;
+    let matching = members
+        .into_iter()
+        .filter(|(_, entry)| entry.as_object().is_some_and(|entry| filter.matches(entry)));
+    Ok(matching.map(|(id, _)| id).collect())
+}
+
+/// The users and groups behind these ids. One that is nobody here refuses all.
+async fn resolved(tx: &Write, client: &Client, ids: &[Uuid]) -> Result<BTreeSet<MemberId>, Error> {
+    let members = tx.resolve_members(client.configuration, ids).await?;
+    let known: BTreeSet<_> = members.iter().map(|member| member.as_uuid()).collect();
+    let unknown: Vec<_> = ids.iter().filter(|id| !known.contains(id)).copied().collect();
+    if unknown.is_empty() {
+        Ok(members.into_iter().collect())
+    } else {
+        Err(Error::no_such_members(&unknown))
+    }
+}
+
+async fn shown(
+    client: &Client,
+    status: StatusCode,
+    group: Group,
+    projection: &Projection,
+) -> Result<Answer, Error> {
+    let stored = Stored::try_from(group)?;
+    let members =
+        if projection.shows("members") { members_of(client, stored.id).await? } else { Vec::new() };
+    Ok(stored.answer(status, client, &GROUP, members, projection))
+}
+
+fn projection(query: Option<&str>) -> Result<Projection, Error> {
+    Ok(Parameters::from_query(query)?.projection(&GROUP))
+}
+
+/// An id that is none is nobody's.
+fn parse(id: &str) -> Result<GroupId, Error> {
+    id.parse().map_err(|_| Error::not_found(GROUP.name, id))
+}

@@ -1,0 +1,191 @@
+//! Resources out of the store, on their way to a client.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::answer::Answer;
+use super::client::Client;
+use super::error::Error;
+use crate::model::{Group, GroupId, Instant, MemberId, Membership, User, UserId};
+use crate::repository::{self, Write};
+use crate::scim::protocol::projection::Projection;
+use crate::scim::protocol::resource::{self, Meta};
+use crate::scim::protocol::schema::{GROUP, ResourceType, USER};
+use crate::scim::protocol::value::Object;
+
+/// A user or a group.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub id: Uuid,
+    pub document: Object,
+    pub version: u64,
+    pub created_at: Instant,
+    pub updated_at: Instant,
+}
+
+impl TryFrom<User> for Stored {
+    type Error = repository::Error;
+
+    fn try_from(user: User) -> Result<Self, repository::Error> {
+        Ok(Self {
+            id: user.id.as_uuid(),
+            document: object(&user.document)?,
+            version: user.version,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        })
+    }
+}
+
+impl TryFrom<Group> for Stored {
+    type Error = repository::Error;
+
+    fn try_from(group: Group) -> Result<Self, repository::Error> {
+        Ok(Self {
+            id: group.id.as_uuid(),
+            document: object(&group.document)?,
+            version: group.version,
+            created_at: group.created_at,
+            updated_at: group.updated_at,
+        })
+    }
+}
+
+/// A document that we wrote.
+pub fn object(document: &str) -> Result<Object, repository::Error> {
+    serde_json::from_str(document).map_err(|_| repository::Error::Corrupt("document"))
+}
+
+impl Stored {
+    /// The resource as the client sees it, with attributes that follow from
+    /// elsewhere.
+    pub fn show(self, client: &Client, of: &ResourceType, derived: Vec<Value>) -> Object {
+        let name = if of.name == USER.name { "groups" } else { "members" };
+        let (document, meta) = self.into_parts(client);
+        resource::outgoing(document, &meta, Some((name, derived)), of)
+    }
+
+    /// The entity tag.
+    pub fn etag(&self, client: &Client) -> String {
+        self.clone().into_parts(client).1.etag()
+    }
+
+    /// An answer with this resource.
+    pub fn answer(
+        self,
+        status: StatusCode,
+        client: &Client,
+        of: &ResourceType,
+        derived: Vec<Value>,
+        projection: &Projection,
+    ) -> Answer {
+        let (etag, location) = {
+            let (_, meta) = self.clone().into_parts(client);
+            (meta.etag(), meta.location(of))
+        };
+        let shown = projection.apply(self.show(client, of, derived), of);
+        Answer { status, body: Some(shown), location: Some(location), etag: Some(etag) }
+    }
+
+    fn into_parts(self, client: &Client) -> (Object, Meta<'_>) {
+        let meta = Meta {
+            id: self.id,
+            version: self.version,
+            created: self.created_at,
+            last_modified: self.updated_at,
+            base_url: &client.base_url,
+        };
+        (self.document, meta)
+    }
+}
+
+/// `groups` of each of these users, in their order.
+pub async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Vec<Vec<Value>>, Error> {
+    let ids: Vec<_> = users.iter().copied().map(UserId::from).collect();
+    let memberships = client.repository.read().groups_of(client.configuration, &ids).await?;
+    let mut groups = vec![Vec::new(); users.len()];
+    for membership in memberships {
+        let place = users.iter().position(|id| *id == membership.member.as_uuid());
+        if let Some(place) = place {
+            groups[place].push(group_entry(client, &membership)?);
+        }
+    }
+    Ok(groups)
+}
+
+fn group_entry(client: &Client, membership: &Membership) -> Result<Value, Error> {
+    let id = membership.group.to_string();
+    let document = object(&membership.document)?;
+    let reference = format!("{}{}/{id}", client.base_url, GROUP.endpoint);
+    Ok(json!({
+        "value": id,
+        "$ref": reference,
+        "display": resource::display_name(&document),
+        "type": "direct",
+    }))
+}
+
+/// How many members are read at once.
+const MEMBERS_PAGE: u64 = 1_000;
+
+/// `members` of a group, all of them.
+pub async fn members_of(client: &Client, group: Uuid) -> Result<Vec<Value>, Error> {
+    let (store, group) = (client.repository.read(), GroupId::from(group));
+    let mut members = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.members(client.configuration, group, after, MEMBERS_PAGE).await?;
+        for membership in &page {
+            members.push(member_entry(client, membership)?);
+        }
+        after = next_page(&page);
+        if after.is_none() {
+            return Ok(members);
+        }
+    }
+}
+
+/// The same within a transaction, each with its id.
+pub async fn members_in(
+    tx: &Write,
+    client: &Client,
+    group: GroupId,
+) -> Result<Vec<(Uuid, Value)>, Error> {
+    let mut members = Vec::new();
+    let mut after = None;
+    loop {
+        let page = tx.members(client.configuration, group, after, MEMBERS_PAGE).await?;
+        for membership in &page {
+            members.push((membership.member.as_uuid(), member_entry(client, membership)?));
+        }
+        after = next_page(&page);
+        if after.is_none() {
+            return Ok(members);
+        }
+    }
+}
+
+/// Behind which member the next page begins, if this one is full.
+fn next_page(page: &[Membership]) -> Option<Uuid> {
+    let full = page.len() as u64 >= MEMBERS_PAGE;
+    page.last().filter(|_| full).map(|last| last.member.as_uuid())
+}
+
+fn member_entry(client: &Client, membership: &Membership) -> Result<Value, Error> {
+    let id = membership.member.as_uuid().to_string();
+    let of = match membership.member {
+        MemberId::User(_) => &USER,
+        MemberId::Group(_) => &GROUP,
+    };
+    let document = object(&membership.document)?;
+    let mut entry = json!({
+        "value": id,
+        "$ref": format!("{}{}/{id}", client.base_url, of.endpoint),
+        "type": of.name,
+    });
+    if let Some(name) = resource::display_name(&document) {
+        entry["display"] = name.into();
+    }
+    Ok(entry)
+}
