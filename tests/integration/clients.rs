@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -42,6 +42,13 @@ pub fn python_sdk_0() -> Result<PathBuf, Skip> {
 pub fn python_grpc() -> Result<PathBuf, Skip> {
     static MADE: OnceLock<Result<PathBuf, Skip>> = OnceLock::new();
     MADE.get_or_init(|| python("python_grpc")).clone()
+}
+
+/// The folder with the programs `scim`, of scim2-cli, and `scim-sanity`.
+pub fn scim_testers() -> Result<PathBuf, Skip> {
+    static MADE: OnceLock<Result<PathBuf, Skip>> = OnceLock::new();
+    let folder = |python: PathBuf| python.parent().expect("it is in a folder").to_owned();
+    MADE.get_or_init(|| python("scim_testers").map(folder)).clone()
 }
 
 /// The interpreter for a program that needs nothing but Python itself.
@@ -101,15 +108,7 @@ pub async fn run(
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     environment: Vec<(String, String)>,
 ) -> Vec<String> {
-    let mut child = tokio::process::Command::new(program)
-        .args(arguments)
-        .envs(environment)
-        // The server is on this machine: no client may take a way around.
-        .envs([("NO_PROXY", "127.0.0.1,localhost"), ("no_proxy", "127.0.0.1,localhost")])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
+    let mut child = command(program, arguments, environment)
         .spawn()
         .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
     let mut stdout = child.stdout.take().expect("standard output is piped");
@@ -140,6 +139,35 @@ pub async fn run(
         panic!("{} {failure}\n{printed}\n{complained}", program.display());
     }
     printed.lines().map(str::to_owned).collect()
+}
+
+/// Runs a program to its end, however that is.
+pub async fn ended(
+    program: &Path,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    environment: Vec<(String, String)>,
+) -> Output {
+    let end = timeout(LIMIT, command(program, arguments, environment).output()).await;
+    let output = end.unwrap_or_else(|_| panic!("{} was still running", program.display()));
+    output.unwrap_or_else(|error| panic!("{} does not run: {error}", program.display()))
+}
+
+fn command(
+    program: &Path,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    environment: Vec<(String, String)>,
+) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program);
+    command
+        .args(arguments)
+        .envs(environment)
+        // The server is on this machine: no client may take a way around.
+        .envs([("NO_PROXY", "127.0.0.1,localhost"), ("no_proxy", "127.0.0.1,localhost")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
 }
 
 /// Whether a line says `N passed, 0 failed`, with N above 0: a program that checked nothing has proved nothing.

@@ -184,6 +184,31 @@ fn the_errors_page_names_every_reason_with_its_code() {
 }
 
 #[test]
+fn the_page_for_identity_providers_has_every_sentence_that_they_can_be_told() {
+    let page = read("docs/identity-providers.md");
+    let comment = Regex::new(r#"(?m)^\s*//.*$|'"'"#).unwrap();
+    let literal = Regex::new(r#""((?:[^"\\]|\\[\s\S])*)""#).unwrap();
+    let (continued, differs) = (Regex::new(r"\\\n\s*").unwrap(), Regex::new(r"\{[^}]*\}").unwrap());
+    let mut sentences = BTreeSet::new();
+    for file in sources(&root().join("src/scim")) {
+        let code = fs::read_to_string(&file).unwrap();
+        for text in literal.captures_iter(&comment.replace_all(&code, "")) {
+            let text = continued.replace_all(&text[1], "").replace("\\\"", "\"");
+            // What is said to nobody but programs is no sentence.
+            if text.ends_with('.') && text.matches(' ').count() > 1 {
+                sentences.insert(text);
+            }
+        }
+    }
+    assert!(sentences.len() > 50, "{sentences:?}");
+    for sentence in sentences {
+        let said: Vec<_> = differs.split(&sentence).map(regex::escape).collect();
+        let said = Regex::new(&said.join(r"\{[^}]*\}")).unwrap();
+        assert!(said.is_match(&page), "docs/identity-providers.md does not have: {sentence}");
+    }
+}
+
+#[test]
 fn the_test_command_in_the_readme_is_what_ci_runs() {
     let readme = read("README.md");
     let (_, section) = readme.split_once("\n## Test it\n").unwrap();
@@ -203,6 +228,8 @@ fn every_page_names_only_files_that_exist() {
         "docs/architecture.md",
         "docs/operations.md",
         "docs/errors.md",
+        "docs/conformance.md",
+        "docs/identity-providers.md",
     ] {
         let text = read(page);
         let beside = root().join(page).parent().unwrap().to_owned();
@@ -312,6 +339,17 @@ fn with_first(folder: &Path) -> String {
 
 fn skip(reason: &Skip) {
     harness::skip(&reason.to_string());
+}
+
+/// The files of Rust below a folder, without tests.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_test =
+        |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == "tests" || stem == "testing");
+    entries
+        .filter(|path| !is_test(path))
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .collect()
 }
 
 fn read(page: &str) -> String {

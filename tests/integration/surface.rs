@@ -164,7 +164,6 @@ on_both_engines! {
             (Method::GET, "/scim/v2".to_owned(), 404),
             (Method::GET, "/scim/v1/Users".to_owned(), 404),
             (Method::GET, format!("{own}/Nothing"), 404),
-            (Method::GET, format!("{own}/"), 404),
             (Method::POST, format!("{own}/ServiceProviderConfig"), 405),
         ] {
             let request = http.request(method, format!("{}{path}", server.url));

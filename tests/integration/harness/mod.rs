@@ -274,7 +274,8 @@ async fn listen(
 ) -> (String, oneshot::Sender<Duration>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = Server { repository, clock, random, cors_origins: Vec::new() };
+    let public_url = url.clone();
+    let server = Server { repository, clock, random, public_url, cors_origins: Vec::new() };
     let (stop, stopped) = oneshot::channel();
     tokio::spawn(server.run(listener, async {
         // A test that ends without a word drops the sender.
