@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::error::Error;
 use super::parameters::Parameters;
-use super::stored::{Stored, groups_of, members_of};
+use super::stored::{Stored, derived_attribute, groups_of, members_of};
 use crate::model::{Condition, Position, Slice};
 use crate::scim::protocol::fault::{Fault, ScimType};
 use crate::scim::protocol::filter::Filter;
@@ -335,8 +335,7 @@ async fn shown(
     found: Vec<Stored>,
     projection: &Projection,
 ) -> Result<Vec<Object>, Error> {
-    let name = if of.name == USER.name { "groups" } else { "members" };
-    let derived = if projection.shows(name) {
+    let derived = if projection.shows(derived_attribute(of)) {
         derived(client, of, &found).await?
     } else {
         vec![Vec::new(); found.len()]

@@ -1,5 +1,7 @@
 //! Resources out of the store, on their way to a client.
 
+use std::collections::HashMap;
+
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -61,14 +63,13 @@ impl Stored {
     /// The resource as the client sees it, with attributes that follow from
     /// elsewhere.
     pub fn show(self, client: &Client, of: &ResourceType, derived: Vec<Value>) -> Object {
-        let name = if of.name == USER.name { "groups" } else { "members" };
-        let (document, meta) = self.into_parts(client);
-        resource::outgoing(document, &meta, Some((name, derived)), of)
+        let meta = self.meta(client);
+        resource::outgoing(self.document, &meta, Some((derived_attribute(of), derived)), of)
     }
 
     /// The entity tag.
     pub fn etag(&self, client: &Client) -> String {
-        self.clone().into_parts(client).1.etag()
+        self.meta(client).etag()
     }
 
     /// An answer with this resource.
@@ -80,35 +81,39 @@ impl Stored {
         derived: Vec<Value>,
         projection: &Projection,
     ) -> Answer {
-        let (etag, location) = {
-            let (_, meta) = self.clone().into_parts(client);
-            (meta.etag(), meta.location(of))
-        };
+        let meta = self.meta(client);
+        let (etag, location) = (meta.etag(), meta.location(of));
         let shown = projection.apply(self.show(client, of, derived), of);
         Answer { status, body: Some(shown), location: Some(location), etag: Some(etag) }
     }
 
-    fn into_parts(self, client: &Client) -> (Object, Meta<'_>) {
-        let meta = Meta {
+    /// What the server knows of the resource; nothing of the document is copied.
+    fn meta<'a>(&self, client: &'a Client) -> Meta<'a> {
+        Meta {
             id: self.id,
             version: self.version,
             created: self.created_at,
             last_modified: self.updated_at,
             base_url: &client.base_url,
-        };
-        (self.document, meta)
+        }
     }
+}
+
+/// The attribute of these resources that no document says: it follows from
+/// memberships.
+pub fn derived_attribute(of: &ResourceType) -> &'static str {
+    if of.name == USER.name { "groups" } else { "members" }
 }
 
 /// `groups` of each of these users, in their order.
 pub async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Vec<Vec<Value>>, Error> {
     let ids: Vec<_> = users.iter().copied().map(UserId::from).collect();
     let memberships = client.repository.read().groups_of(client.configuration, &ids).await?;
+    let places: HashMap<_, _> = users.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     let mut groups = vec![Vec::new(); users.len()];
     for membership in memberships {
-        let place = users.iter().position(|id| *id == membership.member.as_uuid());
-        if let Some(place) = place {
-            groups[place].push(group_entry(client, &membership)?);
+        if let Some(place) = places.get(&membership.member.as_uuid()) {
+            groups[*place].push(group_entry(client, &membership)?);
         }
     }
     Ok(groups)
