@@ -8,6 +8,7 @@
 
 mod api_keys;
 mod configurations;
+mod connection;
 mod counts;
 mod entity;
 mod error;

@@ -9,25 +9,28 @@ use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    TransactionOptions,
 };
 
+use super::connection::{ACQUIRE_TIMEOUT, Pool, Queue, Reader, Writer};
 use super::{Error, Read, Result, Write, migration};
 use crate::clock::{Clock, Random};
 use crate::model::DatabaseUrl;
 
-/// How long a request waits for its turn at the database.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long SQLite waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-const POSTGRES_CONNECTIONS: u32 = 16;
-const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: usize = 16;
+const SQLITE_READERS: usize = 4;
+/// How many statements each connection keeps prepared: more than there are.
+const STATEMENTS: usize = 256;
 
 /// The store. Cheap to clone.
 #[derive(Clone)]
 pub struct Repository {
-    reader: DatabaseConnection,
-    writer: DatabaseConnection,
+    reader: Reader,
+    writer: Writer,
+    /// For the schema, which SeaORM looks at through a connection of its own.
+    schema: DatabaseConnection,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -40,36 +43,45 @@ impl Repository {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self> {
-        let (writer, reader) = match url {
+        let (reader, writer, schema) = match url {
             DatabaseUrl::Postgres(url) => {
                 let server = PgConnectOptions::from_str(url)
-                    .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
+                    .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?
+                    .statement_cache_capacity(STATEMENTS);
                 // SeaORM logs the URL that it is given, and quotes it in errors.
                 let mut options = ConnectOptions::new("postgres:");
                 options
-                    .max_connections(POSTGRES_CONNECTIONS)
+                    .max_connections(one_more_than(POSTGRES_CONNECTIONS))
                     .test_before_acquire_if_idle_for(Duration::from_secs(30))
                     .map_sqlx_postgres_opts(move |_| server.clone().disable_statement_logging());
-                let connection = connect(options).await?;
-                (connection.clone(), connection)
+                let schema = connect(options).await?;
+                let source = schema.get_postgres_connection_pool().clone();
+                let pool = Pool::new(source, POSTGRES_CONNECTIONS);
+                (Reader::Postgres(Arc::clone(&pool)), Writer::Postgres(pool), schema)
             }
             DatabaseUrl::SqliteMemory => {
                 // An in-memory database is its connection: there can be but one.
-                let connection =
-                    connect(sqlite(1, SqliteConnectOptions::new().in_memory(true))).await?;
-                (connection.clone(), connection)
+                let options = sqlite(1, SqliteConnectOptions::new().in_memory(true));
+                let schema = connect(options).await?;
+                let pool = Pool::of_one(schema.get_sqlite_connection_pool().clone());
+                (Reader::Sqlite(Arc::clone(&pool)), Writer::Sqlite(Queue::new(pool)), schema)
             }
             DatabaseUrl::SqliteFile(path) => {
                 let file = SqliteConnectOptions::new().filename(path);
                 // The writer comes first: readers cannot make the file, nor
                 // switch it to the write-ahead log. There is one writer because
                 // SQLite has one; a queue before it is fair, its lock is not.
-                let writer = connect(sqlite(1, file.clone().create_if_missing(true))).await?;
-                let reader = connect(sqlite(SQLITE_READERS, file.read_only(true))).await?;
-                (writer, reader)
+                let writable = file.clone().create_if_missing(true);
+                let schema = connect(sqlite(one_more_than(1), writable)).await?;
+                let writer = Pool::new(schema.get_sqlite_connection_pool().clone(), 1);
+                let readers = sqlite(one_more_than(SQLITE_READERS), file.read_only(true));
+                let readers = connect(readers).await?;
+                let readers =
+                    Pool::new(readers.get_sqlite_connection_pool().clone(), SQLITE_READERS);
+                (Reader::Sqlite(readers), Writer::Sqlite(Queue::new(writer)), schema)
             }
         };
-        Ok(Self { reader, writer, clock, random })
+        Ok(Self { reader, writer, schema, clock, random })
     }
 
     /// Reads without a transaction.
@@ -80,23 +92,18 @@ impl Repository {
 
     /// Begins a transaction that may write, when it is its turn.
     pub async fn write(&self) -> Result<Write> {
-        // In a task of its own, because sqlx loses a transaction whose BEGIN is
-        // given up between request and answer: it would stay open in the pool.
-        // A task that nobody waits for any more drops it, which rolls back.
-        let writer = self.writer.clone();
-        let begin = tokio::spawn(async move { writer.begin_with_options(write_options()).await });
-        let transaction = begin.await.map_err(|error| DbErr::Custom(error.to_string()))??;
+        let transaction = self.writer.begin().await?;
         Ok(Write { transaction, now: self.clock.now(), random: Arc::clone(&self.random) })
     }
 
     /// Brings the schema up to date. Replicas may all do so at the same time.
     pub async fn migrate(&self) -> Result<()> {
-        migration::migrate(&self.writer).await
+        migration::migrate(&self.schema).await
     }
 
     /// Whether the database answers and its schema is the one of this program.
     pub async fn check(&self) -> Result<()> {
-        if migration::is_current(&self.reader).await? { Ok(()) } else { Err(Error::SchemaBehind) }
+        if migration::is_current(&self.schema).await? { Ok(()) } else { Err(Error::SchemaBehind) }
     }
 }
 
@@ -115,18 +122,27 @@ async fn connect(mut options: ConnectOptions) -> Result<DatabaseConnection> {
     Ok(Database::connect(options).await?)
 }
 
+/// Of sqlx's pool, which migrations go to directly.
+fn one_more_than(connections: usize) -> u32 {
+    u32::try_from(connections + 1).expect("a number of this file")
+}
+
 fn sqlite(connections: u32, file: SqliteConnectOptions) -> ConnectOptions {
     let mut options = ConnectOptions::new("sqlite:");
     options
         .max_connections(connections)
-        .min_connections(connections)
+        .min_connections(1)
         // A connection to a file does not go stale, and one to memory must
         // never be closed.
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
         .map_sqlx_sqlite_opts(move |_| {
-            let file = file.clone().busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
+            let file = file
+                .clone()
+                .busy_timeout(BUSY_TIMEOUT)
+                .foreign_keys(true)
+                .statement_cache_capacity(STATEMENTS);
             // FULL: an acknowledged change survives the loss of power.
             file.journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)

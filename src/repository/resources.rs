@@ -145,15 +145,16 @@ fn order(backend: DbBackend, condition: &Condition) -> [SimpleExpr; 2] {
 mod tests {
     use std::sync::Arc;
 
-    use sea_orm::{DatabaseConnection, QueryTrait};
+    use sea_orm::QueryTrait;
 
     use super::super::Repository;
+    use super::super::connection::Reader;
     use super::*;
     use crate::clock::{SystemClock, SystemRandom};
     use crate::model::{Comparison, DatabaseUrl, Instant};
 
     /// What SQLite says that it does for a search, one line a step.
-    async fn plan<E: Resource>(connection: &DatabaseConnection, condition: &Condition) -> String {
+    async fn plan<E: Resource>(connection: &Reader, condition: &Condition) -> String {
         let slice = Slice {
             after: Some(Position { created_at: Instant::from_micros(1), id: Uuid::nil() }),
             skip: 10,
@@ -170,10 +171,7 @@ mod tests {
 
     /// Each condition alone and as an alternative is found where it says, and
     /// the list is walked for none of them.
-    async fn assert_found<E: Resource>(
-        connection: &DatabaseConnection,
-        cases: &[(Condition, &str)],
-    ) {
+    async fn assert_found<E: Resource>(connection: &Reader, cases: &[(Condition, &str)]) {
         let assert_index = |plan: &str, (condition, index): &(Condition, &str)| {
             assert!(plan.contains(index), "{condition:?}:\n{plan}");
             for walk in

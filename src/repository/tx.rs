@@ -3,19 +3,17 @@
 
 use std::sync::Arc;
 
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult,
-    Statement, Value,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr, Statement, Value};
 
 use super::Result;
+use super::connection::{Reader, Transaction};
 use crate::clock::Random;
 use crate::model::Instant;
 
 /// Reads. Each method is one statement and sees what was committed when it ran.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Read {
-    pub(super) connection: DatabaseConnection,
+    pub(super) connection: Reader,
 }
 
 /// A transaction that may write. Dropped without [`Write::commit`], it is
@@ -24,7 +22,7 @@ pub struct Read {
 /// An error of a method means that the transaction is lost: PostgreSQL answers
 /// `COMMIT` after a failed statement with success and rolls back.
 pub struct Write {
-    pub(super) transaction: DatabaseTransaction,
+    pub(super) transaction: Transaction,
     pub(super) now: Instant,
     pub(super) random: Arc<dyn Random>,
 }
@@ -71,6 +69,31 @@ impl Write {
     /// one transaction that writes, and it has the whole database.
     pub(super) fn on_postgres(&self, sql: &'static str) -> &'static str {
         if self.backend() == DbBackend::Postgres { sql } else { "" }
+    }
+
+    /// Waits for a statement that may meet a value that must be unique. `false`:
+    /// it did, and the transaction goes on without it.
+    pub(super) async fn unless_taken<T>(
+        &self,
+        statement: impl Future<Output = std::result::Result<T, DbErr>>,
+    ) -> Result<bool> {
+        // PostgreSQL ends a transaction with the first statement that fails,
+        // unless there is a savepoint; SQLite takes back that statement alone.
+        let postgres = self.backend() == DbBackend::Postgres;
+        if postgres {
+            self.transaction.execute_unprepared("SAVEPOINT attempt").await?;
+        }
+        let (free, end) = match statement.await {
+            Ok(_) => (true, "RELEASE attempt"),
+            Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
+                (false, "ROLLBACK TO attempt")
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if postgres {
+            self.transaction.execute_unprepared(end).await?;
+        }
+        Ok(free)
     }
 
     /// Makes everything written durable, or nothing.

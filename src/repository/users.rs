@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{ExprTrait, LockType, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set, SqlErr, TransactionTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::entity::user::{ActiveModel, Column, Entity};
 use super::entity::user_email;
@@ -168,20 +168,8 @@ impl Write {
             update.exec(&self.transaction).await?;
             return Ok(true);
         }
-        // Another may take the name between any look-up and this. A savepoint
-        // keeps the transaction alive on PostgreSQL.
-        let savepoint = self.transaction.begin().await?;
-        match update.exec(&savepoint).await {
-            Ok(_) => {
-                savepoint.commit().await?;
-                Ok(true)
-            }
-            Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-                savepoint.rollback().await?;
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
+        // Another may take the name between any look-up and this.
+        self.unless_taken(update.exec(&self.transaction)).await
     }
 
     /// What a creation and an update both write.

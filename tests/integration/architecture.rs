@@ -8,7 +8,7 @@ use regex::Regex;
 
 /// What only some places may name, and which: whole rooms, or single files.
 const RESERVED: [(&str, &[&str]); 6] = [
-    (r"\b(sea_orm|sea_orm_migration|sea_query|sqlx)::", &["repository/"]),
+    (r"\b(sea_orm|sea_orm_migration|sea_query|sea_query_sqlx|sqlx)::", &["repository/"]),
     (
         r"\b(prost|prost_types|prost_reflect|tonic|tonic_types|tonic_web|tonic_reflection|connectrpc_axum)::",
         &["service/", "proto.rs"],
@@ -19,7 +19,7 @@ const RESERVED: [(&str, &[&str]); 6] = [
         &["clock.rs"],
     ),
     (r"\benv::vars?(_os)?\b", &["settings.rs"]),
-    (r"\b(spawn|spawn_blocking|spawn_local)\(", &["server.rs", "repository/open.rs"]),
+    (r"\b(spawn|spawn_blocking|spawn_local)\(", &["server.rs", "repository/connection/"]),
 ];
 
 /// A file of `src/`, by its path in there.

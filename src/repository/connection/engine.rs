@@ -1,0 +1,78 @@
+//! SeaORM's statements on sqlx's connections.
+
+use std::future::Future;
+
+use sea_orm::sqlx::{self, AssertSqlSafe, Database, Postgres, Sqlite};
+use sea_orm::{ExecResult, QueryResult, Statement};
+use sea_query_sqlx::SqlxValues;
+
+/// What both engines do alike.
+pub trait Engine: Database {
+    /// Whether a connection is good for the next statement when one was given
+    /// up half way. sqlx runs SQLite in a thread of its own, which finishes what
+    /// it has begun; on PostgreSQL the rest of an answer would be in the way.
+    const OUTLIVES_CANCELLATION: bool;
+
+    /// Runs a statement for what it does.
+    fn execute(
+        connection: &mut Self::Connection,
+        statement: Statement,
+    ) -> impl Future<Output = sqlx::Result<ExecResult>> + Send;
+
+    /// Runs a statement for its first row.
+    fn one(
+        connection: &mut Self::Connection,
+        statement: Statement,
+    ) -> impl Future<Output = sqlx::Result<Option<QueryResult>>> + Send;
+
+    /// Runs a statement for its rows.
+    fn all(
+        connection: &mut Self::Connection,
+        statement: Statement,
+    ) -> impl Future<Output = sqlx::Result<Vec<QueryResult>>> + Send;
+}
+
+macro_rules! engine {
+    ($database:ty, outlives_cancellation: $outlives:literal) => {
+        impl Engine for $database {
+            const OUTLIVES_CANCELLATION: bool = $outlives;
+
+            async fn execute(
+                connection: &mut Self::Connection,
+                statement: Statement,
+            ) -> sqlx::Result<ExecResult> {
+                let (sql, values) = parts(statement);
+                Ok(sqlx::query_with(sql, values).execute(connection).await?.into())
+            }
+
+            async fn one(
+                connection: &mut Self::Connection,
+                statement: Statement,
+            ) -> sqlx::Result<Option<QueryResult>> {
+                let (sql, values) = parts(statement);
+                let row = sqlx::query_with(sql, values).fetch_optional(connection).await?;
+                Ok(row.map(QueryResult::from))
+            }
+
+            async fn all(
+                connection: &mut Self::Connection,
+                statement: Statement,
+            ) -> sqlx::Result<Vec<QueryResult>> {
+                let (sql, values) = parts(statement);
+                let rows = sqlx::query_with(sql, values).fetch_all(connection).await?;
+                Ok(rows.into_iter().map(QueryResult::from).collect())
+            }
+        }
+    };
+}
+
+engine!(Sqlite, outlives_cancellation: true);
+engine!(Postgres, outlives_cancellation: false);
+
+/// Text and values. Values never stand in the text, which is what sqlx asks to
+/// be assured of.
+fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
+    let Statement { sql, values, .. } = statement;
+    tracing::trace!(target: "scimd::repository::statement", sql);
+    (AssertSqlSafe(sql), SqlxValues(values.unwrap_or_else(|| sea_orm::Values(Vec::new()))))
+}

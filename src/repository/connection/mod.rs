@@ -1,0 +1,88 @@
+//! Connections, and who has them when.
+//!
+//! sqlx's pool asks the database for a sign of life whenever a connection comes
+//! back: a round trip on PostgreSQL, two changes of thread on SQLite, as much as
+//! the statement itself. So connections stay with us (`pool`), and on SQLite
+//! transactions that wait for one another share one commit (`queue`). To the
+//! rest of the repository all of it is SeaORM's [`ConnectionTrait`].
+
+mod engine;
+mod pool;
+mod queue;
+mod transaction;
+
+use std::sync::Arc;
+
+use sea_orm::prelude::async_trait::async_trait;
+use sea_orm::sqlx::{Postgres, Sqlite};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+
+pub(super) use self::pool::{ACQUIRE_TIMEOUT, Pool};
+pub(super) use self::queue::Queue;
+pub(super) use self::transaction::Transaction;
+
+/// Runs each statement by itself, on whatever connection is free.
+#[derive(Clone)]
+pub(super) enum Reader {
+    Sqlite(Arc<Pool<Sqlite>>),
+    Postgres(Arc<Pool<Postgres>>),
+}
+
+/// Begins transactions.
+#[derive(Clone)]
+pub(super) enum Writer {
+    Sqlite(Arc<Queue>),
+    Postgres(Arc<Pool<Postgres>>),
+}
+
+impl Writer {
+    /// A transaction, when it is its turn.
+    pub async fn begin(&self) -> Result<Transaction, DbErr> {
+        match self {
+            Self::Sqlite(queue) => Ok(Transaction::on_sqlite(queue.begin().await?)),
+            Self::Postgres(pool) => Transaction::on_postgres(pool).await,
+        }
+    }
+}
+
+/// Runs `$call` on a connection of the reader's.
+macro_rules! on_a_lease {
+    ($reader:expr, $lease:ident => $call:expr) => {
+        match $reader {
+            Reader::Sqlite(pool) => {
+                let mut $lease = pool.lease().await?;
+                $call
+            }
+            Reader::Postgres(pool) => {
+                let mut $lease = pool.lease().await?;
+                $call
+            }
+        }
+    };
+}
+
+#[async_trait]
+impl ConnectionTrait for Reader {
+    fn get_database_backend(&self) -> DbBackend {
+        match self {
+            Self::Sqlite(_) => DbBackend::Sqlite,
+            Self::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        on_a_lease!(self, lease => lease.execute(statement).await)
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.execute_raw(Statement::from_string(self.get_database_backend(), sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        on_a_lease!(self, lease => lease.one(statement).await)
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        on_a_lease!(self, lease => lease.all(statement).await)
+    }
+}

@@ -1,0 +1,212 @@
+//! Transactions that are flushed together, and what becomes of the others when
+//! one of them fails or is given up.
+
+use futures::future::join_all;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A file with a table of numbers, each of which can be there once.
+async fn numbers() -> (Arc<Queue>, Arc<Pool<Sqlite>>, TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = SqliteConnectOptions::new()
+        .filename(directory.path().join("numbers.db"))
+        .create_if_missing(true)
+        .journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal);
+    let writer = SqlitePoolOptions::new().connect_with(file.clone()).await.unwrap();
+    let reader = SqlitePoolOptions::new().connect_with(file).await.unwrap();
+    let queue = Queue::new(Pool::new(writer, 1));
+    let mut turn = queue.begin().await.unwrap();
+    run(&mut turn, "CREATE TABLE numbers (n INTEGER NOT NULL UNIQUE)").await.unwrap();
+    turn.commit().await.unwrap();
+    (queue, Pool::new(reader, 1), directory)
+}
+
+async fn run(turn: &mut Turn, sql: &str) -> Result<(), DbErr> {
+    turn.lease()?.execute(Statement::from_string(DbBackend::Sqlite, sql)).await?;
+    Ok(())
+}
+
+async fn insert(turn: &mut Turn, number: usize) -> Result<(), DbErr> {
+    run(turn, &format!("INSERT INTO numbers VALUES ({number})")).await
+}
+
+/// What others see.
+async fn seen(reader: &Arc<Pool<Sqlite>>) -> Vec<i64> {
+    let select = Statement::from_string(DbBackend::Sqlite, "SELECT n FROM numbers ORDER BY n");
+    let rows = reader.lease().await.unwrap().all(select).await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+}
+
+/// Begins transactions behind one that has the turn, in this order.
+async fn in_line(
+    queue: &Arc<Queue>,
+    length: usize,
+) -> Vec<tokio::task::JoinHandle<Result<Turn, DbErr>>> {
+    let mut line = Vec::new();
+    for place in 0..length {
+        let queue_of_task = Arc::clone(queue);
+        line.push(tokio::spawn(async move { queue_of_task.begin().await }));
+        while queue.line().waiting.len() <= place {
+            tokio::task::yield_now().await;
+        }
+    }
+    line
+}
+
+#[tokio::test]
+async fn those_in_line_are_flushed_together_and_answered_then() {
+    let (queue, reader, _directory) = numbers().await;
+    let mut first = queue.begin().await.unwrap();
+    insert(&mut first, 1).await.unwrap();
+    let mut line = in_line(&queue, 1).await;
+    let first = tokio::spawn(first.commit());
+    let mut second = line.remove(0).await.unwrap().unwrap();
+    insert(&mut second, 2).await.unwrap();
+    // The first one is done and not yet durable: nobody hears or sees of it.
+    assert!(!first.is_finished());
+    assert_eq!(seen(&reader).await, [] as [i64; 0]);
+    second.commit().await.unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(seen(&reader).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn one_that_is_given_up_takes_back_its_own_changes_alone() {
+    let (queue, reader, _directory) = numbers().await;
+    let mut first = queue.begin().await.unwrap();
+    insert(&mut first, 1).await.unwrap();
+    let mut line = in_line(&queue, 2).await;
+    let first = tokio::spawn(first.commit());
+    let mut second = line.remove(0).await.unwrap().unwrap();
+    insert(&mut second, 2).await.unwrap();
+    drop(second);
+    let mut third = line.remove(0).await.unwrap().unwrap();
+    insert(&mut third, 3).await.unwrap();
+    third.commit().await.unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(seen(&reader).await, [1, 3]);
+}
+
+#[tokio::test]
+async fn the_last_one_given_up_still_has_the_others_flushed() {
+    let (queue, reader, _directory) = numbers().await;
+    let mut first = queue.begin().await.unwrap();
+    insert(&mut first, 1).await.unwrap();
+    let mut line = in_line(&queue, 1).await;
+    let first = tokio::spawn(first.commit());
+    drop(line.remove(0).await.unwrap().unwrap());
+    first.await.unwrap().unwrap();
+    assert_eq!(seen(&reader).await, [1]);
+}
+
+#[tokio::test]
+async fn the_first_one_given_up_leaves_the_line_in_order() {
+    let (queue, reader, _directory) = numbers().await;
+    let mut first = queue.begin().await.unwrap();
+    insert(&mut first, 1).await.unwrap();
+    let line = in_line(&queue, 2).await;
+    drop(first);
+    for (number, turn) in line.into_iter().enumerate() {
+        let mut turn = turn.await.unwrap().unwrap();
+        insert(&mut turn, 2 + number).await.unwrap();
+        tokio::spawn(turn.commit());
+    }
+    // Whoever comes last is answered after all before.
+    queue.begin().await.unwrap().commit().await.unwrap();
+    assert_eq!(seen(&reader).await, [2, 3]);
+}
+
+#[tokio::test]
+async fn whoever_gives_up_waiting_is_passed_over() {
+    let (queue, reader, _directory) = numbers().await;
+    let mut first = queue.begin().await.unwrap();
+    insert(&mut first, 1).await.unwrap();
+    let mut line = in_line(&queue, 3).await;
+    for gone in [2, 0] {
+        let gone = line.remove(gone);
+        gone.abort();
+        assert!(gone.await.is_err());
+    }
+    let first = tokio::spawn(first.commit());
+    let mut second = line.remove(0).await.unwrap().unwrap();
+    insert(&mut second, 2).await.unwrap();
+    second.commit().await.unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(seen(&reader).await, [1, 2]);
+    assert!(!queue.line().taken);
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_costs_the_others_nothing() {
+    let (queue, reader, _directory) = numbers().await;
+    let mut first = queue.begin().await.unwrap();
+    insert(&mut first, 1).await.unwrap();
+    let mut line = in_line(&queue, 1).await;
+    let first = tokio::spawn(first.commit());
+    let mut second = line.remove(0).await.unwrap().unwrap();
+    insert(&mut second, 2).await.unwrap();
+    assert!(insert(&mut second, 1).await.is_err());
+    insert(&mut second, 3).await.unwrap();
+    second.commit().await.unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(seen(&reader).await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn where_the_database_ends_the_transaction_nobody_hears_of_success() {
+    let (queue, reader, _directory) = numbers().await;
+    let mut first = queue.begin().await.unwrap();
+    insert(&mut first, 1).await.unwrap();
+    let mut line = in_line(&queue, 1).await;
+    let first = tokio::spawn(first.commit());
+    let mut second = line.remove(0).await.unwrap().unwrap();
+    insert(&mut second, 2).await.unwrap();
+    // As SQLite does by itself when the disk is full.
+    run(&mut second, "ROLLBACK").await.unwrap();
+    assert!(second.commit().await.is_err());
+    assert!(first.await.unwrap().is_err());
+    // And the next one finds all in order.
+    let mut third = queue.begin().await.unwrap();
+    insert(&mut third, 3).await.unwrap();
+    third.commit().await.unwrap();
+    assert_eq!(seen(&reader).await, [3]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_hundreds_given_up_at_any_point_those_answered_are_there_and_no_others() {
+    let (queue, reader, _directory) = numbers().await;
+    let tasks: Vec<_> = (0..400_usize)
+        .map(|number| {
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move {
+                let work = async {
+                    let mut turn = queue.begin().await?;
+                    insert(&mut turn, number).await?;
+                    if number % 5 == 1 {
+                        // Answered an error by whoever uses the repository.
+                        return Ok(false);
+                    }
+                    turn.commit().await.map(|()| true)
+                };
+                // Every third is cancelled somewhere.
+                let patience = if number % 3 == 0 { number * 37 % 20_000 } else { 60_000_000 };
+                let patience = Duration::from_micros(u64::try_from(patience).unwrap());
+                match timeout(patience, work).await {
+                    Ok(outcome) => outcome.unwrap().then_some(number),
+                    Err(_elapsed) => None,
+                }
+            })
+        })
+        .collect();
+    let answered: Vec<_> = join_all(tasks).await.into_iter().filter_map(Result::unwrap).collect();
+    // Cancelled ones may have been too far to be taken back; all others not.
+    queue.begin().await.unwrap().commit().await.unwrap();
+    let seen: Vec<_> =
+        seen(&reader).await.into_iter().map(|n| usize::try_from(n).unwrap()).collect();
+    assert!(answered.len() > 150, "{}", answered.len());
+    assert!(answered.iter().all(|number| seen.contains(number)));
+    assert!(seen.iter().all(|number| answered.contains(number) || number % 3 == 0));
+    assert!(seen.iter().all(|number| number % 5 != 1));
+}

@@ -1,0 +1,118 @@
+//! A transaction that writes, on either engine.
+
+use std::sync::Arc;
+
+use sea_orm::prelude::async_trait::async_trait;
+use sea_orm::sqlx::Postgres;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+
+use super::pool::{Lease, Pool};
+use super::queue::Turn;
+
+/// Dropped without [`Transaction::commit`], it is rolled back.
+pub enum Transaction {
+    Sqlite(Mutex<Turn>),
+    Postgres(Mutex<Session>),
+}
+
+impl Transaction {
+    pub fn on_sqlite(turn: Turn) -> Self {
+        Self::Sqlite(Mutex::new(turn))
+    }
+
+    pub async fn on_postgres(pool: &Arc<Pool<Postgres>>) -> Result<Self, DbErr> {
+        Ok(Self::Postgres(Mutex::new(Session::begin(pool.lease().await?).await?)))
+    }
+
+    /// Makes everything written durable, or nothing.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        match self {
+            Self::Sqlite(turn) => turn.into_inner().commit().await,
+            Self::Postgres(session) => session.into_inner().commit().await,
+        }
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        match self {
+            Self::Sqlite(_) => DbBackend::Sqlite,
+            Self::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        match self {
+            Self::Sqlite(turn) => turn.lock().await.lease()?.execute(statement).await,
+            Self::Postgres(session) => session.lock().await.lease().execute(statement).await,
+        }
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.execute_raw(Statement::from_string(self.get_database_backend(), sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match self {
+            Self::Sqlite(turn) => turn.lock().await.lease()?.one(statement).await,
+            Self::Postgres(session) => session.lock().await.lease().one(statement).await,
+        }
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match self {
+            Self::Sqlite(turn) => turn.lock().await.lease()?.all(statement).await,
+            Self::Postgres(session) => session.lock().await.lease().all(statement).await,
+        }
+    }
+}
+
+/// A connection to PostgreSQL that is in a transaction.
+pub struct Session {
+    /// `None` once the transaction is over.
+    lease: Option<Lease<Postgres>>,
+}
+
+impl Session {
+    /// Given up between request and answer, the connection is closed and not
+    /// used on: a transaction may be open in it.
+    async fn begin(mut lease: Lease<Postgres>) -> Result<Self, DbErr> {
+        lease.execute(simple("BEGIN")).await?;
+        Ok(Self { lease: Some(lease) })
+    }
+
+    async fn commit(mut self) -> Result<(), DbErr> {
+        let mut lease = self.lease.take().expect(OPEN);
+        lease.execute(simple("COMMIT")).await?;
+        Ok(())
+    }
+
+    fn lease(&mut self) -> &mut Lease<Postgres> {
+        self.lease.as_mut().expect(OPEN)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // A statement that was given up half way may still be at work. What is
+        // closed is rolled back by the server.
+        let Some(mut lease) = self.lease.take().filter(Lease::is_sound) else { return };
+        let roll_back = async move {
+            if lease.execute(simple("ROLLBACK")).await.is_err() {
+                lease.condemn();
+            }
+        };
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(roll_back);
+        }
+    }
+}
+
+const OPEN: &str = "a session has its connection until it is committed or dropped";
+
+fn simple(sql: &str) -> Statement {
+    Statement::from_string(DbBackend::Postgres, sql)
+}
