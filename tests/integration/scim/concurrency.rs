@@ -12,7 +12,7 @@ use crate::harness::{Replica, TestServer, on_both_engines};
 async fn two(server: &TestServer) -> ([ScimClient; 2], Replica) {
     let here = ScimClient::new(server).await;
     let replica = server.replica().await;
-    let there = ScimClient::at(&here.base.replace(&server.url, &replica.url), &here.token);
+    let there = here.at_replica(server, &replica);
     ([here, there], replica)
 }
 
