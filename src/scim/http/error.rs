@@ -27,6 +27,8 @@ pub enum Error {
     Fault(Fault),
     /// Another user has the `userName`.
     UserNameTaken(String),
+    /// Another group has the `displayName`.
+    GroupNameTaken(String),
     /// There is no such resource.
     NotFound(&'static str, String),
     /// The resource is not of the version that the client knows.
@@ -121,6 +123,11 @@ impl Error {
                 StatusCode::CONFLICT,
                 ScimType::Uniqueness.as_str(),
                 format!("Another user has the userName {user_name:?}."),
+            ),
+            Self::GroupNameTaken(display_name) => Told::typed(
+                StatusCode::CONFLICT,
+                ScimType::Uniqueness.as_str(),
+                format!("Another group has the displayName {display_name:?}."),
             ),
             Self::NotFound(kind, id) => {
                 Told::new(StatusCode::NOT_FOUND, format!("There is no {kind} {id}."))
