@@ -5,7 +5,7 @@
 //! only room that asks the operating system for either.
 
 use std::sync::{
-    Mutex,
+    LazyLock, Mutex,
     atomic::{AtomicI64, Ordering},
 };
 use std::time::{Duration, SystemTime};
@@ -19,6 +19,10 @@ use crate::model::Instant;
 pub trait Clock: Send + Sync + 'static {
     /// The present instant, cut to microseconds.
     fn now(&self) -> Instant;
+
+    /// How long it has been since some moment in the past. Unlike
+    /// [`Clock::now`] it goes on evenly, also when somebody sets the time.
+    fn elapsed(&self) -> Duration;
 }
 
 /// Gives random bytes fit for secrets.
@@ -35,6 +39,11 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the room that may read the clock")]
     fn now(&self) -> Instant {
         Instant::from(SystemTime::now())
+    }
+
+    fn elapsed(&self) -> Duration {
+        static BEGUN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+        BEGUN.elapsed()
     }
 }
 
@@ -59,6 +68,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Instant {
         Instant::from_micros(self.0.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.now().as_micros()).unwrap_or(0))
     }
 }
 

@@ -25,6 +25,7 @@ use crate::auth::Authenticator;
 use crate::clock::{Clock, Random};
 use crate::model::RequestId;
 use crate::repository::Repository;
+use crate::scim::RateLimit;
 use crate::{scim, service};
 
 /// How long running requests may go on once no new ones are taken.
@@ -33,6 +34,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const PURGE_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two batches of a purge: the turn of everybody else.
 const PURGE_PAUSE: Duration = Duration::from_millis(20);
+/// How often the rate limit forgets who makes no requests.
+const FORGET_INTERVAL: Duration = Duration::from_mins(1);
 /// How long `/readyz` waits for the database.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -48,6 +51,8 @@ pub struct Server {
     pub public_url: String,
     /// See [`crate::settings::Settings::cors_origins`].
     pub cors_origins: Vec<HeaderValue>,
+    /// See [`crate::settings::Settings::scim_rate_limit`].
+    pub scim_rate_limit: u32,
 }
 
 impl Server {
@@ -60,10 +65,12 @@ impl Server {
         stop: impl Future<Output = Duration> + Send + 'static,
     ) -> std::io::Result<()> {
         let purge = AbortOnDropHandle::new(tokio::spawn(purge(self.repository.clone())));
+        let rate_limit = RateLimit::new(self.scim_rate_limit, Arc::clone(&self.clock));
+        let forget = AbortOnDropHandle::new(tokio::spawn(forget_idle(rate_limit.clone())));
         let health = HealthReporter::new();
         let draining = Arc::new(AtomicBool::new(false));
         let closed = CancellationToken::new();
-        let app = self.router(health.clone(), Arc::clone(&draining), closed.clone());
+        let app = self.router(rate_limit, health.clone(), Arc::clone(&draining), closed.clone());
         let closing = closed.clone();
         let stopped = async move {
             let delay = stop.await;
@@ -91,12 +98,13 @@ impl Server {
                 Ok(())
             }
         };
-        drop(purge);
+        drop((purge, forget));
         served
     }
 
     fn router(
         self,
+        rate_limit: RateLimit,
         health: HealthReporter,
         draining: Arc<AtomicBool>,
         closed: CancellationToken,
@@ -111,6 +119,7 @@ impl Server {
                 repository: self.repository.clone(),
                 authenticator: authenticator.clone(),
                 public_url: self.public_url,
+                rate_limit,
             }))
             .fallback_service(service::router(service::Services {
                 repository: self.repository,
@@ -139,6 +148,14 @@ async fn purge(repository: Repository) {
             }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Forgets, for as long as the server runs, who has made no requests lately.
+async fn forget_idle(rate_limit: RateLimit) {
+    loop {
+        tokio::time::sleep(FORGET_INTERVAL).await;
+        rate_limit.forget_idle();
     }
 }
 

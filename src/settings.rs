@@ -4,6 +4,8 @@
 //! A value that cannot be used is named with the place that it came from and
 //! with what would be right; so is a name that is no setting.
 
+mod values;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -16,8 +18,7 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 use http::{HeaderValue, Uri};
-use serde::de::{self, IgnoredAny};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -32,29 +33,33 @@ const OF_CLIENTS: [&str; 3] = ["url", "api_key", "organization"];
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Where to listen.
-    #[serde(deserialize_with = "address")]
+    #[serde(deserialize_with = "values::address")]
     pub listen: SocketAddr,
     /// Where the store is.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "values::text")]
     pub database_url: DatabaseUrl,
     /// Under which URL clients reach the server; by default, where it listens.
-    #[serde(deserialize_with = "some_text")]
+    #[serde(deserialize_with = "values::some_text")]
     pub public_url: Option<PublicUrl>,
     /// What to log.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "values::text")]
     pub log: LogFilter,
     /// How to log it.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "values::text")]
     pub log_format: LogFormat,
     /// Whether commands bring the schema up to date before they use it.
-    #[serde(deserialize_with = "flag")]
+    #[serde(deserialize_with = "values::flag")]
     pub migrate: bool,
     /// Between SIGTERM, when `/readyz` turns 503, and the end of listening.
-    #[serde(deserialize_with = "span")]
+    #[serde(deserialize_with = "values::span")]
     pub shutdown_delay: Duration,
     /// From which web pages browsers may call; empty: from all.
-    #[serde(deserialize_with = "origins")]
+    #[serde(deserialize_with = "values::origins")]
     pub cors_origins: Vec<HeaderValue>,
+    /// How many SCIM requests a configuration may make in a second, at each
+    /// process; 0: any number.
+    #[serde(deserialize_with = "values::number")]
+    pub scim_rate_limit: u32,
 }
 
 impl Default for Settings {
@@ -68,6 +73,7 @@ impl Default for Settings {
             migrate: true,
             shutdown_delay: Duration::from_secs(5),
             cors_origins: Vec::new(),
+            scim_rate_limit: 200,
         }
     }
 }
@@ -317,86 +323,4 @@ fn readable(file: &Path) -> anyhow::Result<()> {
     std::fs::File::open(file)
         .map(drop)
         .map_err(|error| anyhow!("the settings file {} cannot be read: {error}", file.display()))
-}
-
-fn text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: std::fmt::Display>,
-{
-    parse(deserializer, |text| text.parse().map_err(|error: T::Err| error.to_string()))
-}
-
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    parse(deserializer, |text| {
-        let expected = "must be an IP address with a port such as 127.0.0.1:8080";
-        text.parse().map_err(|_| expected.to_owned())
-    })
-}
-
-fn some_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: std::fmt::Display>,
-{
-    text(deserializer).map(Some)
-}
-
-fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    parse(deserializer, |text| {
-        humantime::parse_duration(text).map_err(|_| "must be a time span such as 10s".to_owned())
-    })
-}
-
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Flag {
-        Bool(bool),
-        Text(String),
-        Other(IgnoredAny),
-    }
-    match Flag::deserialize(deserializer)? {
-        Flag::Bool(flag) => Ok(flag),
-        Flag::Text(text) if text == "true" => Ok(true),
-        Flag::Text(text) if text == "false" => Ok(false),
-        Flag::Text(_) | Flag::Other(_) => Err(de::Error::custom("must be true or false")),
-    }
-}
-
-fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HeaderValue>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Origins {
-        List(Vec<String>),
-        Text(String),
-        Other(IgnoredAny),
-    }
-    let expected = || de::Error::custom("must be origins such as https://app.example.com");
-    let origins = match Origins::deserialize(deserializer)? {
-        Origins::List(list) => list,
-        Origins::Text(text) => text.split(',').map(|origin| origin.trim().to_owned()).collect(),
-        Origins::Other(_) => return Err(expected()),
-    };
-    let origins = origins.iter().filter(|origin| !origin.is_empty());
-    origins.map(|origin| self::origin(origin).ok_or_else(expected)).collect()
-}
-
-/// Browsers send scheme, host and port, and nothing else (RFC 6454 6.2): what is
-/// not just that would never match.
-fn origin(text: &str) -> Option<HeaderValue> {
-    let url: Uri = text.parse().ok()?;
-    let (scheme, authority) = (url.scheme_str()?, url.authority()?);
-    let exact = format!("{scheme}://{authority}") == text
-        && !text.contains('@')
-        && !text.contains(|letter: char| letter.is_ascii_uppercase());
-    HeaderValue::from_str(text).ok().filter(|_| exact)
-}
-
-fn parse<'de, D: Deserializer<'de>, T>(
-    deserializer: D,
-    read: impl FnOnce(&str) -> Result<T, String>,
-) -> Result<T, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    read(&text).map_err(de::Error::custom)
 }

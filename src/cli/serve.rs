@@ -43,6 +43,7 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
         random: Arc::new(SystemRandom),
         public_url: public_url.as_str().to_owned(),
         cors_origins: settings.cors_origins,
+        scim_rate_limit: settings.scim_rate_limit,
     };
     server.run(listener, stop(settings.shutdown_delay)?).await?;
     tracing::info!("stopped");

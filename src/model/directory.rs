@@ -64,7 +64,7 @@ pub struct UserContent {
 pub struct GroupContent {
     /// See [`Group::document`].
     pub document: String,
-    /// `displayName`.
+    /// `displayName`; unique within the configuration.
     pub display_name_key: String,
     /// `externalId`.
     pub external_id: Option<String>,
@@ -234,6 +234,7 @@ pub struct Slice {
 pub enum Written<T> {
     /// It is stored so.
     Done(T),
-    /// Another user of the configuration has the `userName`.
-    UserNameTaken,
+    /// Another user of the configuration has the `userName`, or another group
+    /// the `displayName`.
+    NameTaken,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set, UpdateMany};
 
 use super::entity::group::{ActiveModel, Column, Entity};
 use super::query::Kind;
@@ -11,7 +11,7 @@ use super::resources::{self, Row};
 use super::{Error, Read, Result, Write};
 use crate::model::{
     Condition, ConfigurationId, Group, GroupContent, GroupId, GroupUpdate, Instant, MemberChange,
-    MemberId, Slice,
+    MemberId, Slice, Written,
 };
 
 impl Read {
@@ -64,40 +64,48 @@ impl Write {
     }
 
     /// Makes a group of those of `members` that there are; see
-    /// [`Write::resolve_members`].
+    /// [`Write::resolve_members`]. Where the `displayName` is taken the
+    /// transaction goes on, and nothing is changed.
     pub async fn create_group(
         &self,
         configuration: ConfigurationId,
         content: GroupContent,
         members: &BTreeSet<MemberId>,
-    ) -> Result<Group> {
-        let id = GroupId::new(self.now, self.random_bytes());
-        let added = self.add_members(configuration, id, members).await?;
+    ) -> Result<Written<Group>> {
+        let group = Row {
+            id: GroupId::new(self.now, self.random_bytes()).as_uuid(),
+            document: content.document.clone(),
+            version: 1,
+            created_at: self.now.as_micros(),
+            updated_at: self.now.as_micros(),
+        };
         let row = ActiveModel {
             configuration_id: Set(configuration.as_uuid()),
-            id: Set(id.as_uuid()),
+            id: Set(group.id),
             display_name_key: Set(content.display_name_key),
             external_id: Set(content.external_id),
-            document: Set(content.document.clone()),
-            member_count: Set(length(&added)),
-            version: Set(1),
-            created_at: Set(self.now.as_micros()),
-            updated_at: Set(self.now.as_micros()),
+            document: Set(content.document),
+            member_count: Set(length(members.len())),
+            version: Set(group.version),
+            created_at: Set(group.created_at),
+            updated_at: Set(group.updated_at),
         };
-        Entity::insert(row).exec_without_returning(&self.transaction).await?;
+        if !self.insert_unless_taken(row, Column::DisplayNameKey).await? {
+            return Ok(Written::NameTaken);
+        }
+        let added = self.add_members(configuration, group.id.into(), members).await?;
+        if added.len() < members.len() {
+            let fewer = length(added.len()) - length(members.len());
+            self.store_members(configuration, &group, fewer).await?;
+        }
         self.count_one_more(configuration, Kind::Group).await?;
-        Ok(Group {
-            id,
-            document: content.document,
-            version: 1,
-            created_at: self.now,
-            updated_at: self.now,
-        })
+        Ok(Written::Done(group.try_into()?))
     }
 
     /// Changes what a group is, if there is `content`, and who its members are.
     /// Both together make one new version; no content and nothing to change in
-    /// the members make none. `None`: there is no such group.
+    /// the members make none. `None`: there is no such group. Where the
+    /// `displayName` is taken the transaction goes on, and nothing is changed.
     ///
     /// Of the members to be added those that do not exist are left out; see
     /// [`Write::resolve_members`]. That a group among them does not hold this
@@ -108,22 +116,26 @@ impl Write {
         id: GroupId,
         content: Option<GroupContent>,
         change: &MemberChange,
-    ) -> Result<Option<GroupUpdate>> {
+    ) -> Result<Option<Written<GroupUpdate>>> {
         let row =
             resources::find_for_update::<Entity, _>(&self.transaction, configuration, id.as_uuid())
                 .await?;
         let Some(mut row) = row else { return Ok(None) };
-        let (added, removed) = self.change_members(configuration, id, change).await?;
-        if content.is_some() || !added.is_empty() || !removed.is_empty() {
-            row.version += 1;
-            row.updated_at = self.now.as_micros();
-            if let Some(content) = &content {
-                row.document.clone_from(&content.document);
+        let next = (row.version + 1, self.now.as_micros());
+        if let Some(content) = content {
+            (row.version, row.updated_at) = next;
+            row.document.clone_from(&content.document);
+            if !self.store_content(configuration, &row, content).await? {
+                return Ok(Some(Written::NameTaken));
             }
-            let more = length(&added) - length(&removed);
-            self.store_group(configuration, &row, content, more).await?;
         }
-        Ok(Some(GroupUpdate { group: row.try_into()?, added, removed }))
+        let (added, removed) = self.change_members(configuration, id, change).await?;
+        if !added.is_empty() || !removed.is_empty() {
+            (row.version, row.updated_at) = next;
+            let more = length(added.len()) - length(removed.len());
+            self.store_members(configuration, &row, more).await?;
+        }
+        Ok(Some(Written::Done(GroupUpdate { group: row.try_into()?, added, removed })))
     }
 
     /// Removes a group, which leaves all groups that it is in: each of them gets
@@ -142,32 +154,48 @@ impl Write {
         Ok(true)
     }
 
-    async fn store_group(
+    /// `false`: the `displayName` is taken.
+    async fn store_content(
         &self,
         configuration: ConfigurationId,
         row: &Row,
-        content: Option<GroupContent>,
-        more_members: i64,
-    ) -> Result<()> {
-        let mut change = ActiveModel {
+        content: GroupContent,
+    ) -> Result<bool> {
+        let update = one(configuration, row).set(ActiveModel {
+            display_name_key: Set(content.display_name_key),
+            external_id: Set(content.external_id),
+            document: Set(content.document),
             version: Set(row.version),
             updated_at: Set(row.updated_at),
             ..Default::default()
-        };
-        if let Some(content) = content {
-            change.display_name_key = Set(content.display_name_key);
-            change.external_id = Set(content.external_id);
-            change.document = Set(content.document);
-        }
-        Entity::update_many()
-            .set(change)
-            .col_expr(Column::MemberCount, Expr::col(Column::MemberCount).add(more_members))
-            .filter(Column::ConfigurationId.eq(configuration.as_uuid()))
-            .filter(Column::Id.eq(row.id))
+        });
+        self.update_unless_taken(update).await
+    }
+
+    /// Stores that there are so many members more.
+    async fn store_members(
+        &self,
+        configuration: ConfigurationId,
+        row: &Row,
+        more: i64,
+    ) -> Result<()> {
+        one(configuration, row)
+            .set(ActiveModel {
+                version: Set(row.version),
+                updated_at: Set(row.updated_at),
+                ..Default::default()
+            })
+            .col_expr(Column::MemberCount, Expr::col(Column::MemberCount).add(more))
             .exec(&self.transaction)
             .await?;
         Ok(())
     }
+}
+
+fn one(configuration: ConfigurationId, row: &Row) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .filter(Column::ConfigurationId.eq(configuration.as_uuid()))
+        .filter(Column::Id.eq(row.id))
 }
 
 impl TryFrom<Row> for Group {
@@ -185,6 +213,6 @@ impl TryFrom<Row> for Group {
     }
 }
 
-fn length(members: &[MemberId]) -> i64 {
-    i64::try_from(members.len()).expect("what is in memory can be counted")
+fn length(members: usize) -> i64 {
+    i64::try_from(members).expect("what is in memory can be counted")
 }

@@ -17,6 +17,7 @@ mod ids;
 mod member_changes;
 mod members;
 mod migration;
+mod names;
 mod open;
 mod purge;
 mod query;

@@ -226,7 +226,7 @@ mod tests {
             (Condition::ExternalId(text()), "by_external_id (configuration_id=? AND external_id=?"),
             (
                 Condition::DisplayName(text()),
-                "by_display_name (configuration_id=? AND display_name_key=?",
+                "scim_groups_2 (configuration_id=? AND display_name_key=?)",
             ),
             (
                 Condition::Created(Comparison::Equal, at),

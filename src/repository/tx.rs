@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 
 use super::Result;
 use super::connection::{Reader, Transaction};
@@ -69,31 +69,6 @@ impl Write {
     /// one transaction that writes, and it has the whole database.
     pub(super) fn on_postgres(&self, sql: &'static str) -> &'static str {
         if self.backend() == DbBackend::Postgres { sql } else { "" }
-    }
-
-    /// Waits for a statement that may meet a value that must be unique. `false`:
-    /// it did, and the transaction goes on without it.
-    pub(super) async fn unless_taken<T>(
-        &self,
-        statement: impl Future<Output = std::result::Result<T, DbErr>>,
-    ) -> Result<bool> {
-        // PostgreSQL ends a transaction with the first statement that fails,
-        // unless there is a savepoint; SQLite takes back that statement alone.
-        let postgres = self.backend() == DbBackend::Postgres;
-        if postgres {
-            self.transaction.execute_unprepared("SAVEPOINT attempt").await?;
-        }
-        let (free, end) = match statement.await {
-            Ok(_) => (true, "RELEASE attempt"),
-            Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-                (false, "ROLLBACK TO attempt")
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if postgres {
-            self.transaction.execute_unprepared(end).await?;
-        }
-        Ok(free)
     }
 
     /// Makes everything written durable, or nothing.

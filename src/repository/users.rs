@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{ExprTrait, LockType, OnConflict};
+use sea_orm::sea_query::{ExprTrait, LockType};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::entity::user::{ActiveModel, Column, Entity};
@@ -85,15 +85,8 @@ impl Write {
             created_at: Set(self.now.as_micros()),
             ..self.row_of(content)
         };
-        // Not a failure to be told afterwards: PostgreSQL ends a transaction
-        // with the first statement that fails.
-        let free = OnConflict::columns([Column::ConfigurationId, Column::UserNameKey])
-            .do_nothing()
-            .to_owned();
-        let inserted =
-            Entity::insert(row).on_conflict(free).exec_without_returning(&self.transaction).await?;
-        if inserted == 0 {
-            return Ok(Written::UserNameTaken);
+        if !self.insert_unless_taken(row, Column::UserNameKey).await? {
+            return Ok(Written::NameTaken);
         }
         self.add_emails(configuration, id, emails).await?;
         self.count_one_more(configuration, Kind::User).await?;
@@ -128,7 +121,7 @@ impl Write {
         let emails = content.email_keys.clone();
         let change = ActiveModel { version: Set(row.version), ..self.row_of(content) };
         if !self.store(configuration, id, change, renamed).await? {
-            return Ok(Some(Written::UserNameTaken));
+            return Ok(Some(Written::NameTaken));
         }
         self.replace_emails(configuration, id, emails).await?;
         Ok(Some(Written::Done(row.try_into()?)))
@@ -164,12 +157,11 @@ impl Write {
             .set(change)
             .filter(Column::ConfigurationId.eq(configuration.as_uuid()))
             .filter(Column::Id.eq(id.as_uuid()));
-        if !renamed {
-            update.exec(&self.transaction).await?;
-            return Ok(true);
+        if renamed {
+            return self.update_unless_taken(update).await;
         }
-        // Another may take the name between any look-up and this.
-        self.unless_taken(update.exec(&self.transaction)).await
+        update.exec(&self.transaction).await?;
+        Ok(true)
     }
 
     /// What a creation and an update both write.

@@ -87,7 +87,7 @@ async fn create_group(
     let members = members.into_iter().collect();
     let made = tx.create_group(configuration, group(name), &members).await.unwrap();
     tx.commit().await.unwrap();
-    made.id
+    done(made).id
 }
 
 async fn delete_configuration(repository: &Repository, configuration: ConfigurationId) {
@@ -99,7 +99,7 @@ async fn delete_configuration(repository: &Repository, configuration: Configurat
 fn done<T: std::fmt::Debug>(written: Written<T>) -> T {
     match written {
         Written::Done(done) => done,
-        Written::UserNameTaken => panic!("the userName is taken"),
+        Written::NameTaken => panic!("the name is taken"),
     }
 }
 
@@ -165,9 +165,9 @@ on_both_engines! {
         let bob = create_named(&server.repository, configuration, "bob").await;
         let tx = server.repository.write().await.unwrap();
         let taken = tx.create_user(configuration, named("ann")).await.unwrap();
-        assert_eq!(taken, Written::UserNameTaken);
+        assert_eq!(taken, Written::NameTaken);
         let taken = tx.update_user(configuration, bob, named("ann")).await.unwrap();
-        assert_eq!(taken, Some(Written::UserNameTaken));
+        assert_eq!(taken, Some(Written::NameTaken));
         done(tx.create_user(configuration, named("cat")).await.unwrap());
         done(tx.update_user(configuration, bob, named("rob")).await.unwrap().unwrap());
         tx.commit().await.unwrap();
@@ -182,6 +182,37 @@ on_both_engines! {
         done(tx.create_user(configuration, named("ann")).await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(read.count_users(configuration, &Condition::All).await.unwrap(), 3);
+    }
+
+    async fn a_taken_group_name_changes_nothing_and_the_transaction_goes_on(server: TestServer) {
+        let configuration = configuration(&server.repository).await;
+        let ann = MemberId::User(create_named(&server.repository, configuration, "ann").await);
+        let sales = create_group(&server.repository, configuration, "sales", []).await;
+        let support = create_group(&server.repository, configuration, "support", [ann]).await;
+        let mut change = MemberChange::default();
+        change.remove(ann.as_uuid());
+        let tx = server.repository.write().await.unwrap();
+        let taken = tx.create_group(configuration, group("sales"), &[ann].into()).await.unwrap();
+        assert_eq!(taken, Written::NameTaken);
+        let taken = tx.update_group(configuration, support, Some(group("sales")), &change).await.unwrap();
+        assert_eq!(taken, Some(Written::NameTaken));
+        done(tx.create_group(configuration, group("staff"), &[ann].into()).await.unwrap());
+        tx.commit().await.unwrap();
+        let read = server.repository.read();
+        assert_eq!(read.count_groups(configuration, &Condition::All).await.unwrap(), 3);
+        assert_eq!(read.member_count(configuration, support).await.unwrap(), Some(1));
+        assert_eq!(read.members(configuration, support, None, 10).await.unwrap().len(), 1);
+        assert_eq!(read.group(configuration, support).await.unwrap().unwrap().version, 1);
+        let ann = UserId::from(ann.as_uuid());
+        assert_eq!(read.groups_of(configuration, &[ann]).await.unwrap().len(), 2);
+        // A group may take the name that it has, and one that is free again.
+        let tx = server.repository.write().await.unwrap();
+        let none = MemberChange::default();
+        done(tx.update_group(configuration, support, Some(group("support")), &none).await.unwrap().unwrap());
+        assert!(tx.delete_group(configuration, sales).await.unwrap());
+        let renamed = tx.update_group(configuration, support, Some(group("sales")), &none).await.unwrap();
+        assert_eq!(done(renamed.unwrap()).group.version, 3);
+        tx.commit().await.unwrap();
     }
 
     async fn a_deleted_user_leaves_all_groups_which_are_new_versions_then(server: TestServer) {
@@ -216,12 +247,12 @@ on_both_engines! {
         change.add(ann);
         server.advance(Duration::from_secs(1));
         let tx = server.repository.write().await.unwrap();
-        let update = tx.update_group(configuration, id, Some(group("after")), &change).await.unwrap().unwrap();
+        let update = done(tx.update_group(configuration, id, Some(group("after")), &change).await.unwrap().unwrap());
         assert_eq!((update.group.version, update.added, update.removed), (2, vec![ann], vec![]));
         assert_eq!(update.group.updated_at, tx.now());
         assert_eq!(update.group.document, group("after").document);
         // The same again is no change at all.
-        let again = tx.update_group(configuration, id, None, &change).await.unwrap().unwrap();
+        let again = done(tx.update_group(configuration, id, None, &change).await.unwrap().unwrap());
         assert_eq!((&again.group, again.added, again.removed), (&update.group, vec![], vec![]));
         let gone = tx.update_group(configuration, Uuid::new_v4().into(), None, &change).await.unwrap();
         assert_eq!(gone, None);
@@ -285,7 +316,7 @@ on_both_engines! {
         change.add(MemberId::User(ann));
         change.add(MemberId::Group(theirs));
         assert!(tx.update_group(own, theirs, Some(group("x")), &change).await.unwrap().is_none());
-        let update = tx.update_group(own, own_group, None, &change).await.unwrap().unwrap();
+        let update = done(tx.update_group(own, own_group, None, &change).await.unwrap().unwrap());
         assert_eq!((update.added, update.group.version), (vec![], 1));
         tx.commit().await.unwrap();
         assert_eq!(read.user(other, ann).await.unwrap().unwrap().version, 1);

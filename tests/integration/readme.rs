@@ -289,6 +289,7 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
         migrate,
         shutdown_delay,
         cors_origins,
+        scim_rate_limit,
     } = settings;
     vec![
         ("listen", format!("{listen:?}")),
@@ -299,6 +300,7 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
         ("migrate", format!("{migrate:?}")),
         ("shutdown_delay", format!("{shutdown_delay:?}")),
         ("cors_origins", format!("{cors_origins:?}")),
+        ("scim_rate_limit", format!("{scim_rate_limit:?}")),
     ]
 }
 

@@ -23,7 +23,7 @@ struct Setting {
     right: &'static str,
 }
 
-const SETTINGS: [Setting; 8] = [
+const SETTINGS: [Setting; 9] = [
     Setting {
         name: "listen",
         flag: Some(|flags| &mut flags.listen),
@@ -102,6 +102,15 @@ const SETTINGS: [Setting; 8] = [
         default: "",
         wrong: "app.example.com",
         right: "must be origins such as https://app.example.com",
+    },
+    Setting {
+        name: "scim_rate_limit",
+        flag: None,
+        values: ["1", "0", "4294967295"],
+        read: |settings| settings.scim_rate_limit.to_string(),
+        default: "200",
+        wrong: "-1",
+        right: "must be a whole number such as 200",
     },
 ];
 
@@ -184,9 +193,11 @@ fn a_value_of_the_wrong_type_is_named_with_its_place() {
 
 #[test]
 fn a_file_may_use_its_own_types_where_they_fit() {
-    let text = "migrate = false\ncors_origins = ['https://a.example', 'https://b.example']";
+    let text = "migrate = false\nscim_rate_limit = 25\n\
+        cors_origins = ['https://a.example', 'https://b.example']";
     let settings = read(text, &[], Flags::default()).unwrap();
     assert!(!settings.migrate);
+    assert_eq!(settings.scim_rate_limit, 25);
     assert_eq!(settings.cors_origins, ["https://a.example", "https://b.example"]);
 }
 

@@ -61,7 +61,8 @@ CREATE TABLE scim_groups (
     version INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
-    PRIMARY KEY (configuration_id, id)
+    PRIMARY KEY (configuration_id, id),
+    UNIQUE (configuration_id, display_name_key)
 ) STRICT;
 
 CREATE INDEX scim_groups_by_creation
@@ -71,8 +72,6 @@ CREATE INDEX scim_groups_by_change
 CREATE INDEX scim_groups_by_external_id
     ON scim_groups (configuration_id, external_id, created_at, id)
     WHERE external_id IS NOT NULL;
-CREATE INDEX scim_groups_by_display_name
-    ON scim_groups (configuration_id, display_name_key, created_at, id);
 
 -- member_kind: 0 a user, 1 a group.
 CREATE TABLE scim_group_members (

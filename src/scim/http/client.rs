@@ -23,7 +23,8 @@ pub struct Client {
     pub base_url: String,
 }
 
-/// Lets through who shows the token of the configuration in the path.
+/// Lets through who shows the token of the configuration in the path and does
+/// not ask too much.
 pub async fn authenticate(
     State(scim): State<Scim>,
     mut request: Request,
@@ -35,6 +36,7 @@ pub async fn authenticate(
     let id = request.uri().path().split('/').nth(3).and_then(|id| id.parse().ok());
     let client = scim.authenticator.scim_client(id, header).await?;
     let configuration = client.configuration.id;
+    scim.rate_limit.check(configuration)?;
     request.extensions_mut().insert(Client {
         configuration,
         base_url: format!("{}/scim/v2/{configuration}", scim.public_url),

@@ -1,7 +1,7 @@
 //! How a refusal reads to an identity provider: the only place where a SCIM
 //! status is chosen (RFC 7644 3.12).
 
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -12,15 +12,23 @@ use crate::auth;
 use crate::repository;
 use crate::scim::protocol::fault::{Fault, ScimType};
 
+/// How soon a client may try again, in whole seconds: Okta takes no date. Within
+/// one, a rate limit has room for requests again.
+const RETRY_DELAY: HeaderValue = HeaderValue::from_static("1");
+
 /// Why a SCIM request was refused.
 #[derive(Debug)]
 pub enum Error {
     /// The credential does not open this configuration.
     Auth(auth::Error),
+    /// The configuration has made so many requests a second, which is its limit.
+    TooManyRequests(u32),
     /// The request is not as it must be.
     Fault(Fault),
     /// Another user has the `userName`.
     UserNameTaken(String),
+    /// Another group has the `displayName`.
+    GroupNameTaken(String),
     /// There is no such resource.
     NotFound(&'static str, String),
     /// The resource is not of the version that the client knows.
@@ -101,6 +109,13 @@ impl Error {
     fn told(&self) -> Told {
         match self {
             Self::Auth(error) => refused_credential(error),
+            Self::TooManyRequests(limit) => Told::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                format!(
+                    "This configuration is limited to {limit} requests a second. \
+                     Go on when the time in Retry-After is over."
+                ),
+            ),
             Self::Fault(fault) => {
                 Told::typed(StatusCode::BAD_REQUEST, fault.scim_type.as_str(), &fault.detail)
             }
@@ -108,6 +123,11 @@ impl Error {
                 StatusCode::CONFLICT,
                 ScimType::Uniqueness.as_str(),
                 format!("Another user has the userName {user_name:?}."),
+            ),
+            Self::GroupNameTaken(display_name) => Told::typed(
+                StatusCode::CONFLICT,
+                ScimType::Uniqueness.as_str(),
+                format!("Another group has the displayName {display_name:?}."),
             ),
             Self::NotFound(kind, id) => {
                 Told::new(StatusCode::NOT_FOUND, format!("There is no {kind} {id}."))
@@ -175,8 +195,15 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, body) = self.tell();
         let mut response = (status, [(CONTENT_TYPE, SCIM_JSON)], body.to_string()).into_response();
-        if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, RETRY_DELAY);
+            }
+            _ => {}
         }
         response
     }

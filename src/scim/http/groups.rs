@@ -17,13 +17,14 @@ use super::list;
 use super::parameters::Parameters;
 use super::precondition::{check_if_match, is_known};
 use super::stored::{Stored, members_in, members_of};
-use crate::model::{Group, GroupContent, GroupId, MemberChange, MemberId};
+use crate::model::{Group, GroupId, MemberChange, MemberId, Written};
 use crate::repository::Write;
 use crate::scim::protocol::fault::Fault;
 use crate::scim::protocol::filter::Filter;
 use crate::scim::protocol::patch::MemberOperation;
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::GROUP;
+use crate::scim::protocol::value::Object;
 use crate::scim::protocol::{patch as protocol_patch, resource};
 
 /// A PATCH of a group with more members is answered without it, unless its
@@ -53,11 +54,13 @@ pub async fn created(
     projection: &Projection,
 ) -> Result<Answer, Error> {
     let incoming = resource::incoming(body, &GROUP)?;
+    let name = display_name(&incoming.document);
     let content = resource::group_content(incoming.document)?;
 
     let tx = client.repository.write().await?;
     let members = resolved(&tx, client, &incoming.members.unwrap_or_default()).await?;
-    let group = tx.create_group(client.configuration, content, &members).await?;
+    let written = tx.create_group(client.configuration, content, &members).await?;
+    let Written::Done(group) = written else { return Err(Error::GroupNameTaken(name)) };
     tx.commit().await?;
 
     shown(client, StatusCode::CREATED, group, projection).await
@@ -99,13 +102,12 @@ pub async fn replaced(
     projection: &Projection,
 ) -> Result<Answer, Error> {
     let incoming = resource::incoming(body, &GROUP)?;
-    let content = resource::group_content(incoming.document)?;
 
     let tx = client.repository.write().await?;
     let group = find(&tx, client, id, headers).await?;
     let mut change = MemberChange::default();
     change.replace(resolved(&tx, client, &incoming.members.unwrap_or_default()).await?);
-    let group = stored(&tx, client, group, content, &change).await?;
+    let group = stored(&tx, client, group, incoming.document, &change).await?;
     tx.commit().await?;
 
     shown(client, StatusCode::OK, group, projection).await
@@ -135,12 +137,11 @@ pub async fn patched(
     let group = find(&tx, client, id, headers).await?;
     let mut document = Stored::try_from(group.clone())?.document;
     let on_members = protocol_patch::apply(&mut document, &operations, &GROUP)?;
-    let content = resource::group_content(document)?;
     let mut change = MemberChange::default();
     for operation in on_members {
         fold(&tx, client, group.id, &mut change, operation).await?;
     }
-    let group = stored(&tx, client, group, content, &change).await?;
+    let group = stored(&tx, client, group, document, &change).await?;
     let members = tx.member_count(client.configuration, group.id).await?.unwrap_or_default();
     tx.commit().await?;
 
@@ -181,14 +182,18 @@ async fn stored(
     tx: &Write,
     client: &Client,
     group: Group,
-    content: GroupContent,
+    document: Object,
     change: &MemberChange,
 ) -> Result<Group, Error> {
+    let name = display_name(&document);
+    let content = resource::group_content(document)?;
     refuse_circle(tx, client, group.id, change).await?;
     let content = Some(content).filter(|content| content.document != group.document);
-    let update = tx.update_group(client.configuration, group.id, content, change).await?;
-    let update = update.ok_or_else(|| Error::not_found(GROUP.name, group.id))?;
-    Ok(update.group)
+    match tx.update_group(client.configuration, group.id, content, change).await? {
+        Some(Written::Done(update)) => Ok(update.group),
+        Some(Written::NameTaken) => Err(Error::GroupNameTaken(name)),
+        None => Err(Error::not_found(GROUP.name, group.id)),
+    }
 }
 
 /// A group within itself, through however many others, has no end.
@@ -282,6 +287,10 @@ async fn shown(
 
 fn projection(query: Option<&str>) -> Result<Projection, Error> {
     Ok(Parameters::from_query(query)?.projection(&GROUP))
+}
+
+fn display_name(document: &Object) -> String {
+    document.get("displayName").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// An id that is none is nobody's.

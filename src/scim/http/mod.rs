@@ -7,6 +7,7 @@ mod client;
 mod discovery;
 mod error;
 mod groups;
+mod limit;
 mod list;
 mod parameters;
 mod precondition;
@@ -19,6 +20,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 
 use self::error::Error;
+pub use self::limit::RateLimit;
 use crate::auth::Authenticator;
 use crate::repository::Repository;
 
@@ -34,6 +36,8 @@ pub struct Scim {
     pub authenticator: Authenticator,
     /// Under which URL they reach the server.
     pub public_url: String,
+    /// How many requests each of them may make.
+    pub rate_limit: RateLimit,
 }
 
 /// Every route below `/scim`.

@@ -181,7 +181,7 @@ async fn change(
 fn written(written: Option<Written<User>>, user_name: &str, id: &str) -> Result<User, Error> {
     match written {
         Some(Written::Done(user)) => Ok(user),
-        Some(Written::UserNameTaken) => Err(Error::UserNameTaken(user_name.to_owned())),
+        Some(Written::NameTaken) => Err(Error::UserNameTaken(user_name.to_owned())),
         None => Err(Error::not_found(USER.name, id)),
     }
 }

@@ -441,7 +441,8 @@ pub static GROUP_SCHEMA: Schema = Schema {
     name: "Group",
     description: "Group",
     attributes: &[
-        Attribute::string("displayName", "The name of the group").required(),
+        // As Entra ID expects: it finds groups by their names.
+        Attribute::string("displayName", "The name of the group").required().unique(),
         Attribute::complex(
             "members",
             "Who is in the group",

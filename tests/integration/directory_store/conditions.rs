@@ -141,6 +141,7 @@ async fn a_change_of_a_large_group_reads_only_what_it_changes_on_postgres() {
         change.add(MemberId::User(new));
         change.remove(users[5].as_uuid());
         let update = tx.update_group(configuration, large, None, &change).await.unwrap().unwrap();
+        let update = done(update);
         assert_eq!((update.added.len(), update.removed.len()), (1, 1));
         assert_eq!(tx.groups_holding(configuration, large, &[large]).await.unwrap(), [large]);
         assert_eq!(tx.members(configuration, large, None, 10).await.unwrap().len(), 10);

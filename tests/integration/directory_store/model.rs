@@ -19,6 +19,9 @@ use crate::harness::{TestServer, on_both_engines};
 
 const STEPS: usize = 250;
 const CONDITIONS: usize = 250;
+/// Of groups: some of them are asked for, and not all are soon taken.
+const GROUP_NAMES: [&str; 16] =
+    ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
 
 #[derive(Default)]
 struct Directory {
@@ -92,7 +95,8 @@ fn user_content(random: &mut StdRng) -> UserContent {
 }
 
 fn group_content(random: &mut StdRng) -> GroupContent {
-    GroupContent { external_id: maybe(random), ..group(&text(random)) }
+    let name = GROUP_NAMES.choose(random).unwrap();
+    GroupContent { external_id: maybe(random), ..group(name) }
 }
 
 impl Directory {
@@ -110,7 +114,7 @@ impl Directory {
                 assert_eq!((user.version, &user.document), (1, &content.document));
                 self.users.insert(user.id, (user, content));
             }
-            Written::UserNameTaken => assert!(taken),
+            Written::NameTaken => assert!(taken),
         }
     }
 
@@ -129,7 +133,7 @@ impl Directory {
                 assert_eq!(user.version, self.users[&id].0.version + 1);
                 self.users.insert(id, (user, content));
             }
-            Written::UserNameTaken => assert!(taken),
+            Written::NameTaken => assert!(taken),
         }
     }
 
@@ -153,9 +157,15 @@ impl Directory {
     ) {
         let content = group_content(random);
         let members = self.some_members(random);
-        let group = tx.create_group(configuration, content.clone(), &members).await.unwrap();
-        self.members.insert(group.id, members);
-        self.groups.insert(group.id, (group, content));
+        let taken = self.has_group(&content.display_name_key, None);
+        match tx.create_group(configuration, content.clone(), &members).await.unwrap() {
+            Written::Done(group) => {
+                assert!(!taken);
+                self.members.insert(group.id, members);
+                self.groups.insert(group.id, (group, content));
+            }
+            Written::NameTaken => assert!(taken),
+        }
     }
 
     async fn update_group(
@@ -185,8 +195,18 @@ impl Directory {
                 }),
             }
         }
-        let update =
-            tx.update_group(configuration, id, content.clone(), &change).await.unwrap().unwrap();
+        let taken =
+            content.as_ref().is_some_and(|new| self.has_group(&new.display_name_key, Some(id)));
+        let update = match tx
+            .update_group(configuration, id, content.clone(), &change)
+            .await
+            .unwrap()
+            .unwrap()
+        {
+            Written::Done(update) => update,
+            Written::NameTaken => return assert!(taken),
+        };
+        assert!(!taken);
         assert_eq!(update.added.iter().copied().collect::<BTreeSet<_>>(), &members - &before);
         assert_eq!(update.removed.iter().copied().collect::<BTreeSet<_>>(), &before - &members);
         let (group, stored) = self.groups.get_mut(&id).unwrap();
@@ -237,6 +257,12 @@ impl Directory {
         self.users
             .iter()
             .any(|(id, (_, user))| user.user_name_key == user_name_key && Some(*id) != but)
+    }
+
+    fn has_group(&self, display_name_key: &str, but: Option<GroupId>) -> bool {
+        self.groups
+            .iter()
+            .any(|(id, (_, group))| group.display_name_key == display_name_key && Some(*id) != but)
     }
 
     fn condition(&self, random: &mut StdRng, depth: usize) -> Condition {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use scimd::model::{Condition, MemberChange, MemberId, Position, Slice, Written};
 
-use super::{configuration, create_group, create_named, done, named};
+use super::{configuration, create_group, create_named, done, group, named};
 use crate::harness::{TestServer, on_both_engines};
 
 on_both_engines! {
@@ -52,6 +52,49 @@ on_both_engines! {
         assert_eq!(renamed, 1);
         let read = server.repository.read();
         assert_eq!(read.count_users(configuration, &Condition::All).await.unwrap(), 64);
+    }
+
+    async fn of_32_groups_of_one_name_made_at_once_there_is_one(server: TestServer) {
+        let configuration = configuration(&server.repository).await;
+        let ann = MemberId::User(create_named(&server.repository, configuration, "ann").await);
+        let tasks = (0..32).map(|_| {
+            let repository = server.repository.clone();
+            tokio::spawn(async move {
+                let tx = repository.write().await.unwrap();
+                let written = tx.create_group(configuration, group("g"), &[ann].into()).await.unwrap();
+                tx.commit().await.unwrap();
+                written
+            })
+        });
+        let written = join_all(tasks).await;
+        let made = written.iter().filter(|each| matches!(each, Ok(Written::Done(_)))).count();
+        assert_eq!(made, 1);
+        let read = server.repository.read();
+        assert_eq!(read.count_groups(configuration, &Condition::All).await.unwrap(), 1);
+        assert_eq!(read.groups_of(configuration, &[ann.as_uuid().into()]).await.unwrap().len(), 1);
+    }
+
+    async fn of_32_groups_renamed_to_one_name_at_once_one_gets_it(server: TestServer) {
+        let configuration = configuration(&server.repository).await;
+        let mut groups = Vec::new();
+        for number in 0..32 {
+            groups.push(create_group(&server.repository, configuration, &number.to_string(), []).await);
+        }
+        let tasks = groups.into_iter().map(|id| {
+            let repository = server.repository.clone();
+            tokio::spawn(async move {
+                let tx = repository.write().await.unwrap();
+                let none = MemberChange::default();
+                let written = tx.update_group(configuration, id, Some(group("g")), &none).await.unwrap().unwrap();
+                tx.commit().await.unwrap();
+                written
+            })
+        });
+        let written = join_all(tasks).await;
+        let renamed = written.iter().filter(|each| matches!(each, Ok(Written::Done(_)))).count();
+        assert_eq!(renamed, 1);
+        let read = server.repository.read();
+        assert_eq!(read.count_groups(configuration, &Condition::DisplayName("g".to_owned())).await.unwrap(), 1);
     }
 
     async fn of_64_members_added_to_one_group_at_once_none_is_lost(server: TestServer) {
@@ -115,9 +158,9 @@ on_both_engines! {
 
     async fn two_groups_put_into_each_other_at_once_do_not_close_a_circle(server: TestServer) {
         let configuration = configuration(&server.repository).await;
-        for _ in 0..8 {
-            let one = create_group(&server.repository, configuration, "one", []).await;
-            let two = create_group(&server.repository, configuration, "two", []).await;
+        for round in 0..8 {
+            let one = create_group(&server.repository, configuration, &format!("one{round}"), []).await;
+            let two = create_group(&server.repository, configuration, &format!("two{round}"), []).await;
             let tasks = [(one, two), (two, one)].map(|(outer, inner)| {
                 let repository = server.repository.clone();
                 tokio::spawn(async move {

@@ -159,12 +159,17 @@ impl TestServer {
         let repository =
             Repository::open(&database.url, clock.clone(), random.clone()).await.unwrap();
         repository.migrate().await.unwrap();
-        let (url, stop) = listen(repository.clone(), clock, random.clone()).await;
+        let (url, stop) = listen(repository.clone(), clock, random.clone(), |_| ()).await;
         Self { url, repository, database, clock: None, random, stop: Some(stop) }
     }
 
     /// A second server on the same database, as a replica would be.
     pub async fn replica(&self) -> Replica {
+        self.replica_with(|_| ()).await
+    }
+
+    /// The same, set up differently.
+    pub async fn replica_with(&self, change: impl FnOnce(&mut Server)) -> Replica {
         let clock: Arc<dyn Clock> = match &self.clock {
             Some(clock) => clock.clone(),
             None => Arc::new(SystemClock),
@@ -172,7 +177,7 @@ impl TestServer {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let repository =
             Repository::open(&self.database.url, clock.clone(), random.clone()).await.unwrap();
-        let (url, stop) = listen(repository, clock, random).await;
+        let (url, stop) = listen(repository, clock, random, change).await;
         Replica { url, _stop: stop }
     }
 
@@ -271,11 +276,21 @@ async fn listen(
     repository: Repository,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    change: impl FnOnce(&mut Server),
 ) -> (String, oneshot::Sender<Duration>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let public_url = url.clone();
-    let server = Server { repository, clock, random, public_url, cors_origins: Vec::new() };
+    // No limit: tests are faster than an identity provider may be.
+    let mut server = Server {
+        repository,
+        clock,
+        random,
+        public_url,
+        cors_origins: Vec::new(),
+        scim_rate_limit: 0,
+    };
+    change(&mut server);
     let (stop, stopped) = oneshot::channel();
     tokio::spawn(server.run(listener, async {
         // A test that ends without a word drops the sender.

@@ -32,6 +32,7 @@ pub fn scimd_alone(arguments: &[&str]) -> Command {
         .env("SCIMD_LISTEN", "127.0.0.1:0")
         .env("SCIMD_LOG", "trace")
         .env("SCIMD_LOG_FORMAT", "json")
+        .env("SCIMD_SCIM_RATE_LIMIT", "0")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command

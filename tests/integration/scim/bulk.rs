@@ -124,6 +124,17 @@ on_both_engines! {
         assert!(!client.list("/Groups").await.to_string().contains("bulkId"));
     }
 
+    async fn names_that_are_taken_fail_their_operations(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let done = run(&client, vec![
+            post("/Groups", "a", group("A", &[])),
+            post("/Groups", "b", group("a", &[])),
+            post("/Groups", "c", group("C", &[])),
+        ]).await;
+        assert_eq!(statuses(&done), ["201", "409", "201"]);
+        assert_eq!(done[1]["response"]["scimType"], "uniqueness");
+    }
+
     async fn it_stops_after_as_many_errors_as_it_is_told(server: TestServer) {
         let client = ScimClient::new(&server).await;
         let operations = || vec![

@@ -8,7 +8,7 @@ use scimd::model::OrganizationId;
 use serde_json::{Value, json};
 
 use super::{ERROR, LIST, SCIM_JSON, bulk, encoded, group, id, members, patch, user};
-use crate::harness::{Client, TestServer};
+use crate::harness::{Client, Replica, TestServer};
 
 /// A caller that knows no more than what an administrator pastes into an
 /// identity provider, so that it could call any server.
@@ -71,6 +71,11 @@ impl ScimClient {
             user_agent: None,
             http: reqwest::Client::new(),
         }
+    }
+
+    /// The same at another server on the same database.
+    pub fn at_replica(&self, server: &TestServer, replica: &Replica) -> Self {
+        Self { base: self.base.replace(&server.url, &replica.url), ..self.clone() }
     }
 
     /// The same with the headers of a certain identity provider.

@@ -5,14 +5,14 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, IF_MATCH};
 use serde_json::json;
 
-use super::{Answer, SCIM_JSON, ScimClient, answer, patch, set, user};
+use super::{Answer, SCIM_JSON, ScimClient, answer, group, patch, set, user};
 use crate::harness::{Replica, TestServer, on_both_engines};
 
 /// The same client at this server and at another on the same database.
 async fn two(server: &TestServer) -> ([ScimClient; 2], Replica) {
     let here = ScimClient::new(server).await;
     let replica = server.replica().await;
-    let there = ScimClient::at(&here.base.replace(&server.url, &replica.url), &here.token);
+    let there = here.at_replica(server, &replica);
     ([here, there], replica)
 }
 
@@ -55,6 +55,19 @@ on_both_engines! {
         assert_eq!((count(&answers, 201), count(&answers, 409)), (1, 31), "{answers:?}");
         assert!(answers.iter().filter(|answer| answer.status == 409).all(|answer| answer.fault().1 == "uniqueness"));
         assert_eq!(clients[0].list("/Users").await["totalResults"], 1);
+    }
+
+    async fn of_32_groups_of_one_name_exactly_one_is_made(server: TestServer) {
+        let (clients, _replica) = two(&server).await;
+        let ann = clients[0].make_user("ann").await;
+        let answers = join_all((0..32).map(async |number| {
+            let name = if number % 3 == 0 { "SALES" } else { "sales" };
+            clients[number % 2].post("/Groups", group(name, &[&ann])).await
+        })).await;
+        assert_eq!((count(&answers, 201), count(&answers, 409)), (1, 31), "{answers:?}");
+        assert!(answers.iter().filter(|answer| answer.status == 409).all(|answer| answer.fault().1 == "uniqueness"));
+        assert_eq!(clients[0].list("/Groups").await["totalResults"], 1);
+        assert_eq!(clients[1].read(&format!("/Users/{ann}")).await["groups"].as_array().unwrap().len(), 1);
     }
 
     async fn of_16_changes_of_one_version_exactly_one_is_made(server: TestServer) {

@@ -71,6 +71,16 @@ on_both_engines! {
         assert_eq!(client.get("/Schemas/urn:nothing").await.status, 404);
     }
 
+    async fn what_is_unique_says_so(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        for (urn, names) in [(USER, vec!["userName"]), (GROUP, vec!["displayName"]), (ENTERPRISE, vec![])] {
+            let schema = client.read(&format!("/Schemas/{urn}")).await;
+            let attributes = schema["attributes"].as_array().unwrap().iter();
+            let unique = attributes.filter(|attribute| attribute["uniqueness"] == "server");
+            assert_eq!(unique.map(|attribute| attribute["name"].as_str().unwrap()).collect::<Vec<_>>(), names);
+        }
+    }
+
     async fn what_is_listed_can_be_patched(server: TestServer) {
         let client = ScimClient::new(&server).await;
         let path = format!("/Users/{}", client.make_user("ann").await);

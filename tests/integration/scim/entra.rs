@@ -201,6 +201,9 @@ on_both_engines! {
         let found = client.list("/Groups?excludedAttributes=members&filter=displayName+eq+%22G%22").await;
         assert_eq!(found["Resources"], json!([read]));
         assert_eq!(client.members(&group).await, set(&[&member]));
+        // It matches by the name and fails where there are two.
+        let twin = json!({ "schemas": [GROUP], "displayName": "g", "externalId": "another" });
+        assert_eq!(client.post("/Groups", twin).await.fault(), (409, "uniqueness"));
     }
 
     async fn e11_member_check(server: TestServer) {

@@ -66,6 +66,41 @@ on_both_engines! {
         }
     }
 
+    async fn a_name_belongs_to_one_group(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let ann = client.make_user("ann").await;
+        let sales = client.make_group("Sales Ä", &[]).await;
+        let path = format!("/Groups/{}", client.make_group("Support", &[&ann]).await);
+        let before = client.read(&path).await;
+        server.advance(Duration::from_mins(1));
+        let rename = |name: &str| json!([{ "op": "replace", "path": "displayName", "value": name }]);
+        let both = json!([
+            { "op": "remove", "path": "members" },
+            { "op": "replace", "value": { "displayName": "sales ä" } },
+        ]);
+        for refused in [
+            client.post("/Groups", group("SALES Ä", &[&ann])).await,
+            client.put(&path, group("sALES ä", &[])).await,
+            client.patch(&path, rename("sales ä")).await,
+            client.patch(&path, both).await,
+        ] {
+            assert_eq!(refused.fault(), (409, "uniqueness"), "{refused:?}");
+            let name = refused.detail().to_lowercase();
+            assert!(name.contains("displayname") && name.contains("sales ä"), "{refused:?}");
+        }
+        assert_eq!(client.read(&path).await, before);
+        assert_eq!(client.list("/Groups").await["totalResults"], 2);
+        assert_eq!(client.read(&format!("/Users/{ann}")).await["groups"].as_array().unwrap().len(), 1);
+        // Its own it may spell anew; what is free again it may take.
+        assert_eq!(client.patch(&path, rename("SUPPORT")).await.ok()["displayName"], "SUPPORT");
+        client.delete(&format!("/Groups/{sales}")).await.gone();
+        assert_eq!(client.patch(&path, rename("sales ä")).await.ok()["displayName"], "sales ä");
+        client.make_group("Support", &[]).await;
+        // Users are no groups, and other configurations have groups of their own.
+        client.make_user("support").await;
+        ScimClient::new(&server).await.make_group("Support", &[]).await;
+    }
+
     async fn a_read_shows_what_is_asked_for(server: TestServer) {
         let client = ScimClient::new(&server).await;
         let ann = client.make_user("ann").await;

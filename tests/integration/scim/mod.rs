@@ -14,6 +14,7 @@ mod filters;
 mod google;
 mod groups;
 mod jumpcloud;
+mod limits;
 mod lists;
 mod members;
 mod okta;

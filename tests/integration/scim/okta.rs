@@ -1,5 +1,7 @@
 //! What Okta sends. Each test is a row of the table.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -226,6 +228,21 @@ on_both_engines! {
         replace(&client, &format!("/Users/{made}"), json!({ "active": false })).await;
         client.delete(&format!("/Groups/{pushed}")).await.gone();
         assert_eq!(client.read(&format!("/Users/{made}")).await.get("groups"), None);
+    }
+
+    async fn o16_whoever_asks_too_much_is_told_in_seconds_when_to_come_back(server: TestServer) {
+        let limited = server.replica_with(|server| server.scim_rate_limit = 2).await;
+        let client = okta(&server).await.at_replica(&server, &limited);
+        for _ in 0..2 {
+            client.list("/Users").await;
+        }
+        let refused = client.get("/Users").await;
+        assert_eq!(refused.status, 429);
+        // A date would make Okta wait for five minutes.
+        let seconds: u64 = refused.header("retry-after").parse().unwrap();
+        assert!((1..60).contains(&seconds), "{seconds}");
+        server.advance(Duration::from_secs(seconds));
+        client.list("/Users").await;
     }
 
     async fn o17_a_token_without_a_scheme_is_refused(server: TestServer) {
