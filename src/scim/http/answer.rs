@@ -1,20 +1,19 @@
 //! What a request came to.
 
+use super::SCIM_JSON;
+use crate::scim::protocol::value::Object;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-
-use super::SCIM_JSON;
-use crate::scim::protocol::value::Object;
 
 /// A success, as HTTP and bulk both tell it.
 #[derive(Debug)]
 pub struct Answer {
     /// 200, 201, 204 or 304.
     pub status: StatusCode,
-    /// What to show; nothing with 204 and 304.
-    pub body: Option<Object>,
+    /// What to show, as JSON; nothing with 204 and 304.
+    pub body: Option<String>,
     /// Where the resource is.
     pub location: Option<String>,
     /// Which version of it this is.
@@ -24,6 +23,11 @@ pub struct Answer {
 impl Answer {
     /// 200 with a body that is no resource.
     pub fn of(body: Object) -> Self {
+        Self::text(Value::Object(body).to_string())
+    }
+
+    /// The same of a body that is written already.
+    pub fn text(body: String) -> Self {
         Self { status: StatusCode::OK, body: Some(body), location: None, etag: None }
     }
 
@@ -41,10 +45,7 @@ impl IntoResponse for Answer {
         let headers: Vec<_> =
             [header(LOCATION, location), header(ETAG, self.etag)].into_iter().flatten().collect();
         let mut response = match self.body {
-            Some(body) => {
-                let text = Value::Object(body).to_string();
-                (self.status, [(CONTENT_TYPE, SCIM_JSON)], text).into_response()
-            }
+            Some(body) => (self.status, [(CONTENT_TYPE, SCIM_JSON)], body).into_response(),
             None => self.status.into_response(),
         };
         for (name, value) in headers {

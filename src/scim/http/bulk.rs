@@ -42,7 +42,7 @@ pub async fn bulk(Extension(client): Extension<Client>, Body(body): Body) -> Res
             None => Err(operation.refuse(&ids)),
         };
         if let (Ok(answer), Some(bulk_id)) = (&outcome, &operation.bulk_id) {
-            let id = answer.body.as_ref().and_then(|body| body.get("id")?.as_str());
+            let id = answer.location.as_ref().and_then(|location| location.rsplit('/').next());
             ids.extend(id.map(|id| (bulk_id.clone(), id.to_owned())));
         }
         errors += u64::from(outcome.is_err());

@@ -16,7 +16,7 @@ use super::error::Error;
 use super::list;
 use super::parameters::Parameters;
 use super::precondition::{check_if_match, is_known};
-use super::stored::{Stored, members_in, members_of};
+use super::stored::{Stored, members_in, members_of, object};
 use crate::model::{Group, GroupId, MemberChange, MemberId, Written};
 use crate::repository::Write;
 use crate::scim::protocol::fault::Fault;
@@ -74,7 +74,7 @@ pub async fn read(
 ) -> Result<Answer, Error> {
     let group = client.repository.read().group(client.configuration, parse(&id)?).await?;
     let group = group.ok_or_else(|| Error::not_found(GROUP.name, &id))?;
-    let etag = Stored::try_from(group.clone())?.etag(&client);
+    let etag = Stored::from(group.clone()).etag(&client);
     if is_known(&headers, &etag) {
         let status = StatusCode::NOT_MODIFIED;
         return Ok(Answer { status, body: None, location: None, etag: Some(etag) });
@@ -135,7 +135,7 @@ pub async fn patched(
 
     let tx = client.repository.write().await?;
     let group = find(&tx, client, id, headers).await?;
-    let mut document = Stored::try_from(group.clone())?.document;
+    let mut document = object(&group.document)?;
     let on_members = protocol_patch::apply(&mut document, &operations, &GROUP)?;
     let mut change = MemberChange::default();
     for operation in on_members {
@@ -146,7 +146,7 @@ pub async fn patched(
     tx.commit().await?;
 
     if members > MAX_MEMBERS_SHOWN_BY_PATCH && !projection.is_explicit() {
-        let etag = Stored::try_from(group)?.etag(client);
+        let etag = Stored::from(group).etag(client);
         return Ok(Answer { etag: Some(etag), ..Answer::nothing() });
     }
     shown(client, StatusCode::OK, group, projection).await
@@ -173,7 +173,7 @@ pub async fn deleted(client: &Client, id: &str, headers: &HeaderMap) -> Result<A
 async fn find(tx: &Write, client: &Client, id: &str, headers: &HeaderMap) -> Result<Group, Error> {
     let group = tx.group_for_update(client.configuration, parse(id)?).await?;
     let group = group.ok_or_else(|| Error::not_found(GROUP.name, id))?;
-    check_if_match(headers, &Stored::try_from(group.clone())?.etag(client))?;
+    check_if_match(headers, &Stored::from(group.clone()).etag(client))?;
     Ok(group)
 }
 
@@ -279,10 +279,10 @@ async fn shown(
     group: Group,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let stored = Stored::try_from(group)?;
+    let stored = Stored::from(group);
     let members =
         if projection.shows("members") { members_of(client, stored.id).await? } else { Vec::new() };
-    Ok(stored.answer(status, client, &GROUP, members, projection))
+    stored.answer(status, client, &GROUP, members, projection)
 }
 
 fn projection(query: Option<&str>) -> Result<Projection, Error> {

@@ -54,8 +54,24 @@ pub async fn list(
     if let Some(next) = page.next {
         response.insert("nextCursor".to_owned(), json!(next.to_string()));
     }
-    response.insert("Resources".to_owned(), json!(resources));
-    Ok(Answer::of(response))
+    Ok(Answer::text(with_resources(response, &resources)))
+}
+
+/// The response with its resources, which are JSON already.
+fn with_resources(response: Object, resources: &[String]) -> String {
+    let mut text = Value::Object(response).to_string();
+    // The end of the object, to which there is one more to come.
+    text.pop();
+    text.reserve(resources.iter().map(|resource| resource.len() + 1).sum::<usize>() + 32);
+    text.push_str(",\"Resources\":[");
+    for (place, resource) in resources.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        text.push_str(resource);
+    }
+    text.push_str("]}");
+    text
 }
 
 /// What is asked of the resources of one type.
@@ -226,8 +242,8 @@ async fn sorted(
         while let Some(batch) = scan.next(client).await? {
             for stored in batch {
                 let position = position(&stored);
-                let shown = stored.show(client, search.of, Vec::new());
-                keys.push((SortKey::of(&shown, &attribute), place, position));
+                let whole = stored.whole(client, search.of, Vec::new())?;
+                keys.push((SortKey::of(&whole, &attribute), place, position));
             }
         }
     }
@@ -301,10 +317,13 @@ impl<'a> Scan<'a> {
         } else {
             vec![Vec::new(); batch.len()]
         };
-        let matches = |(stored, derived): (Stored, Vec<Value>)| {
-            filter.matches(&stored.clone().show(client, of, derived)).then_some(stored)
-        };
-        Ok(Some(batch.into_iter().zip(derived).filter_map(matches).collect()))
+        let mut matching = Vec::new();
+        for (stored, derived) in batch.into_iter().zip(derived) {
+            if filter.matches(&stored.whole(client, of, derived)?) {
+                matching.push(stored);
+            }
+        }
+        Ok(Some(matching))
     }
 }
 
@@ -334,15 +353,15 @@ async fn shown(
     of: &'static ResourceType,
     found: Vec<Stored>,
     projection: &Projection,
-) -> Result<Vec<Object>, Error> {
+) -> Result<Vec<String>, Error> {
     let derived = if projection.shows(derived_attribute(of)) {
         derived(client, of, &found).await?
     } else {
         vec![Vec::new(); found.len()]
     };
-    let show =
-        |(stored, derived): (Stored, _)| projection.apply(stored.show(client, of, derived), of);
-    Ok(found.into_iter().zip(derived).map(show).collect())
+    let shown = found.iter().zip(derived);
+    let shown = shown.map(|(stored, derived)| stored.shown(client, of, derived, projection));
+    Ok(shown.collect::<Result<_, _>>()?)
 }
 
 async fn read(
@@ -352,14 +371,13 @@ async fn read(
     slice: Slice,
 ) -> Result<Vec<Stored>, Error> {
     let store = client.repository.read();
-    let found: Result<Vec<_>, _> = if of.name == USER.name {
+    Ok(if of.name == USER.name {
         let users = store.users(client.configuration, condition, slice).await?;
-        users.into_iter().map(Stored::try_from).collect()
+        users.into_iter().map(Stored::from).collect()
     } else {
         let groups = store.groups(client.configuration, condition, slice).await?;
-        groups.into_iter().map(Stored::try_from).collect()
-    };
-    Ok(found?)
+        groups.into_iter().map(Stored::from).collect()
+    })
 }
 
 async fn count(client: &Client, search: &Search) -> Result<u64, Error> {

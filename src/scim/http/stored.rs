@@ -20,51 +20,68 @@ use crate::scim::protocol::value::Object;
 #[derive(Clone, Debug)]
 pub struct Stored {
     pub id: Uuid,
-    pub document: Object,
+    /// JSON, as we wrote it.
+    pub document: String,
     pub version: u64,
     pub created_at: Instant,
     pub updated_at: Instant,
 }
 
-impl TryFrom<User> for Stored {
-    type Error = repository::Error;
-
-    fn try_from(user: User) -> Result<Self, repository::Error> {
-        Ok(Self {
+impl From<User> for Stored {
+    fn from(user: User) -> Self {
+        Self {
             id: user.id.as_uuid(),
-            document: object(&user.document)?,
+            document: user.document,
             version: user.version,
             created_at: user.created_at,
             updated_at: user.updated_at,
-        })
+        }
     }
 }
 
-impl TryFrom<Group> for Stored {
-    type Error = repository::Error;
-
-    fn try_from(group: Group) -> Result<Self, repository::Error> {
-        Ok(Self {
+impl From<Group> for Stored {
+    fn from(group: Group) -> Self {
+        Self {
             id: group.id.as_uuid(),
-            document: object(&group.document)?,
+            document: group.document,
             version: group.version,
             created_at: group.created_at,
             updated_at: group.updated_at,
-        })
+        }
     }
 }
 
 /// A document that we wrote.
 pub fn object(document: &str) -> Result<Object, repository::Error> {
-    serde_json::from_str(document).map_err(|_| repository::Error::Corrupt("document"))
+    serde_json::from_str(document).map_err(|_| CORRUPT)
 }
 
+const CORRUPT: repository::Error = repository::Error::Corrupt("document");
+
 impl Stored {
-    /// The resource as the client sees it, with attributes that follow from
-    /// elsewhere.
-    pub fn show(self, client: &Client, of: &ResourceType, derived: Vec<Value>) -> Object {
-        let meta = self.meta(client);
-        resource::outgoing(self.document, &meta, Some((derived_attribute(of), derived)), of)
+    /// The resource as filters and sorting see it, with attributes that follow
+    /// from elsewhere.
+    pub fn whole(
+        &self,
+        client: &Client,
+        of: &ResourceType,
+        derived: Vec<Value>,
+    ) -> Result<Object, repository::Error> {
+        let derived = Some((derived_attribute(of), derived));
+        Ok(resource::outgoing(object(&self.document)?, &self.meta(client), derived, of))
+    }
+
+    /// What the client sees of the same, as JSON.
+    pub fn shown(
+        &self,
+        client: &Client,
+        of: &ResourceType,
+        derived: Vec<Value>,
+        projection: &Projection,
+    ) -> Result<String, repository::Error> {
+        let derived = (derived_attribute(of), derived);
+        resource::text(&self.document, &self.meta(client), derived, of, projection)
+            .map_err(|_| CORRUPT)
     }
 
     /// The entity tag.
@@ -74,17 +91,16 @@ impl Stored {
 
     /// An answer with this resource.
     pub fn answer(
-        self,
+        &self,
         status: StatusCode,
         client: &Client,
         of: &ResourceType,
         derived: Vec<Value>,
         projection: &Projection,
-    ) -> Answer {
-        let meta = self.meta(client);
-        let (etag, location) = (meta.etag(), meta.location(of));
-        let shown = projection.apply(self.show(client, of, derived), of);
-        Answer { status, body: Some(shown), location: Some(location), etag: Some(etag) }
+    ) -> Result<Answer, Error> {
+        let body = Some(self.shown(client, of, derived, projection)?);
+        let location = Some(self.meta(client).location(of));
+        Ok(Answer { status, body, location, etag: Some(self.etag(client)) })
     }
 
     /// What the server knows of the resource; nothing of the document is copied.

@@ -12,7 +12,7 @@ use super::error::Error;
 use super::list;
 use super::parameters::Parameters;
 use super::precondition::{check_if_match, is_known};
-use super::stored::{Stored, groups_of};
+use super::stored::{Stored, groups_of, object};
 use crate::model::{User, UserId, Written};
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::USER;
@@ -53,8 +53,7 @@ pub async fn created(
     tx.commit().await?;
 
     // Nobody can have put the user into a group yet.
-    let stored = Stored::try_from(user)?;
-    Ok(stored.answer(StatusCode::CREATED, client, &USER, Vec::new(), projection))
+    Stored::from(user).answer(StatusCode::CREATED, client, &USER, Vec::new(), projection)
 }
 
 pub async fn read(
@@ -65,7 +64,7 @@ pub async fn read(
 ) -> Result<Answer, Error> {
     let user = client.repository.read().user(client.configuration, parse(&id)?).await?;
     let user = user.ok_or_else(|| Error::not_found(USER.name, &id))?;
-    let stored = Stored::try_from(user)?;
+    let stored = Stored::from(user);
     let etag = stored.etag(&client);
     if is_known(&headers, &etag) {
         let status = StatusCode::NOT_MODIFIED;
@@ -144,7 +143,7 @@ pub async fn deleted(client: &Client, id: &str, headers: &HeaderMap) -> Result<A
     let user_id = parse(id)?;
     let tx = client.repository.write().await?;
     let user = tx.user_for_update(client.configuration, user_id).await?.ok_or_else(not_found)?;
-    check_if_match(headers, &Stored::try_from(user)?.etag(client))?;
+    check_if_match(headers, &Stored::from(user).etag(client))?;
     tx.delete_user(client.configuration, user_id).await?;
     tx.commit().await?;
     Ok(Answer::nothing())
@@ -162,20 +161,23 @@ async fn change(
     let tx = client.repository.write().await?;
     let user = tx.user_for_update(client.configuration, parse(id)?).await?;
     let user = user.ok_or_else(|| Error::not_found(USER.name, id))?;
-    let mut stored = Stored::try_from(user.clone())?;
+    let user_id = user.id;
+    let stored = Stored::from(user);
     check_if_match(headers, &stored.etag(client))?;
 
-    edit(&mut stored.document)?;
-    let user_name = user_name(&stored.document);
-    let content = resource::user_content(stored.document)?;
-    let user = if content.document == user.document {
-        user
+    let mut document = object(&stored.document)?;
+    edit(&mut document)?;
+    let user_name = user_name(&document);
+    let content = resource::user_content(document)?;
+    let stored = if content.document == stored.document {
+        stored
     } else {
-        written(tx.update_user(client.configuration, user.id, content).await?, &user_name, id)?
+        let changed = tx.update_user(client.configuration, user_id, content).await?;
+        written(changed, &user_name, id)?.into()
     };
     tx.commit().await?;
 
-    shown(client, user.try_into()?, projection).await
+    shown(client, stored, projection).await
 }
 
 fn written(written: Option<Written<User>>, user_name: &str, id: &str) -> Result<User, Error> {
@@ -192,7 +194,7 @@ async fn shown(client: &Client, stored: Stored, projection: &Projection) -> Resu
     } else {
         Vec::new()
     };
-    Ok(stored.answer(StatusCode::OK, client, &USER, groups, projection))
+    stored.answer(StatusCode::OK, client, &USER, groups, projection)
 }
 
 fn projection(query: Option<&str>) -> Result<Projection, Error> {

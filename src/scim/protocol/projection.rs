@@ -63,26 +63,59 @@ impl Projection {
         self.only.is_some()
     }
 
-    /// What is shown of `resource`.
+    /// What is shown of the attribute of this name.
     #[must_use]
-    pub fn apply(&self, resource: Object, of: &ResourceType) -> Object {
-        let shown = resource.into_iter().filter_map(|(name, value)| {
-            // RFC 7644 3.9: what is always returned is returned whatever is
-            // asked for or excluded.
-            if is_always_returned(&name, of) {
-                return Some((name, value));
-            }
-            let is_core = !name.contains(':');
-            let value = match (&self.only, self.without.at(&name)) {
-                (Some(only), _) if only.core && is_core => Some(value),
-                (Some(only), _) => only.at(&name)?.keep(value),
-                (None, _) if self.without.core && is_core => None,
-                (None, Some(choice)) => choice.leave_out(value),
-                (None, None) => Some(value),
-            };
-            Some((name, value?))
-        });
-        shown.collect()
+    pub fn part(&self, name: &str, of: &ResourceType) -> Part<'_> {
+        // RFC 7644 3.9: what is always returned is returned whatever is asked for
+        // or excluded.
+        if is_always_returned(name, of) {
+            return Part(Of::Whole);
+        }
+        let is_core = !name.contains(':');
+        Part(match (&self.only, self.without.at(name)) {
+            (Some(only), _) if only.core && is_core => Of::Whole,
+            (Some(only), _) => only.at(name).map_or(Of::Nothing, Of::Only),
+            (None, _) if self.without.core && is_core => Of::Nothing,
+            (None, Some(choice)) => Of::Without(choice),
+            (None, None) => Of::Whole,
+        })
+    }
+}
+
+/// How much of an attribute is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a>(Of<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Of<'a> {
+    Whole,
+    Nothing,
+    Only(&'a Choice),
+    Without(&'a Choice),
+}
+
+impl Part<'_> {
+    /// Whether that is all of it, so that its value need not be looked at.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        matches!(self.0, Of::Whole)
+    }
+
+    /// Whether that is nothing, so that its value need not be looked at.
+    #[must_use]
+    pub const fn is_nothing(self) -> bool {
+        matches!(self.0, Of::Nothing)
+    }
+
+    /// What is shown of the attribute's value, if it has any of it.
+    #[must_use]
+    pub fn of(self, value: Value) -> Option<Value> {
+        match self.0 {
+            Of::Whole => Some(value),
+            Of::Nothing => None,
+            Of::Only(choice) => choice.keep(value),
+            Of::Without(choice) => choice.leave_out(value),
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::projection::Projection;
 use super::resource::{self, Meta};
-use super::schema::USER;
+use super::schema::{ResourceType, USER};
 use super::value::Object;
 use crate::model::{Instant, UserContent};
 
@@ -33,6 +34,15 @@ pub fn object(value: Value) -> Object {
         Value::Object(object) => object,
         other => panic!("not an object: {other}"),
     }
+}
+
+/// What is shown of a resource.
+pub fn applied(projection: &Projection, resource: Object, of: &ResourceType) -> Object {
+    let shown = resource.into_iter().filter_map(|(name, value)| {
+        let value = projection.part(&name, of).of(value)?;
+        Some((name, value))
+    });
+    shown.collect()
 }
 
 pub fn person(body: &Value, id: Uuid, times: (i64, i64), groups: Vec<Uuid>) -> Person {

@@ -5,7 +5,7 @@ use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
 
 use super::super::schema::{GROUP, USER};
-use super::super::testing::{ENTERPRISE, NOON, object, people, person};
+use super::super::testing::{ENTERPRISE, NOON, applied, object, people, person};
 use super::Projection;
 
 const CUSTOM: &str = "urn:x:custom:2.0:User";
@@ -23,7 +23,7 @@ fn user() -> Value {
 }
 
 fn shown(attributes: Option<&str>, excluded: Option<&str>) -> Value {
-    Value::Object(Projection::parse(attributes, excluded, &USER).apply(object(user()), &USER))
+    Value::Object(applied(&Projection::parse(attributes, excluded, &USER), object(user()), &USER))
 }
 
 /// The user with what is always returned, and some of the rest.
@@ -142,7 +142,7 @@ fn what_would_not_be_shown_need_not_be_read() {
 fn a_group_is_shown_without_its_members_when_they_are_excluded() {
     let group = json!({ "id": "1", "displayName": "G", "members": [{ "value": "m" }] });
     let projection = Projection::parse(None, Some("members"), &GROUP);
-    let shown = Value::Object(projection.apply(object(group), &GROUP));
+    let shown = Value::Object(applied(&projection, object(group), &GROUP));
     assert_eq!(shown, json!({ "id": "1", "displayName": "G" }));
 }
 
@@ -166,8 +166,8 @@ proptest! {
     ) {
         let list = names.join(",");
         let all = person.resource;
-        let chosen = Projection::parse(Some(&list), None, &USER).apply(all.clone(), &USER);
-        let rest = Projection::parse(None, Some(&list), &USER).apply(all.clone(), &USER);
+        let chosen = applied(&Projection::parse(Some(&list), None, &USER), all.clone(), &USER);
+        let rest = applied(&Projection::parse(None, Some(&list), &USER), all.clone(), &USER);
         let always = |name: &str| ["id", "schemas"].contains(&name);
         for (name, value) in &all {
             let named = names.contains(&name.as_str());
@@ -190,7 +190,7 @@ proptest! {
             Projection::parse(Some(&list), None, &USER),
             Projection::parse(None, Some(&list), &USER),
         ] {
-            let shown = projection.apply(all.clone(), &USER);
+            let shown = applied(&projection, all.clone(), &USER);
             prop_assert!(shown.contains_key("id") && shown.contains_key("schemas"));
             prop_assert!(shown.keys().all(|name| all.contains_key(name)));
         }

@@ -1,8 +1,15 @@
 //! Resources on their way out.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::super::projection::Projection;
 use super::super::schema::ResourceType;
 use super::super::value::Object;
 use crate::model::Instant;
@@ -35,6 +42,17 @@ impl Meta<'_> {
     pub fn location(&self, of: &ResourceType) -> String {
         format!("{}{}/{}", self.base_url, of.endpoint, self.id)
     }
+
+    /// The attribute `meta`.
+    fn json(&self, of: &ResourceType) -> Value {
+        json!({
+            "resourceType": of.name,
+            "created": self.created.to_string(),
+            "lastModified": self.last_modified.to_string(),
+            "location": self.location(of),
+            "version": self.etag(),
+        })
+    }
 }
 
 /// A stored document as a client sees it, with all there is to see; `derived`
@@ -57,13 +75,115 @@ pub fn outgoing(
     if let Some((name, values)) = derived.filter(|(_, values)| !values.is_empty()) {
         resource.insert(name.to_owned(), Value::Array(values));
     }
-    let json = json!({
-        "resourceType": of.name,
-        "created": meta.created.to_string(),
-        "lastModified": meta.last_modified.to_string(),
-        "location": meta.location(of),
-        "version": meta.etag(),
-    });
-    resource.insert("meta".to_owned(), json);
+    resource.insert("meta".to_owned(), meta.json(of));
     resource
+}
+
+/// The same as the text of an answer, as far as `projection` shows it. Of the
+/// document only the names at the top are read; its values go out as they stand,
+/// where all of them is shown.
+///
+/// Fails where the document is not one that we wrote.
+pub fn text(
+    document: &str,
+    meta: &Meta<'_>,
+    derived: (&str, Vec<Value>),
+    of: &ResourceType,
+    projection: &Projection,
+) -> serde_json::Result<String> {
+    let Entries(entries) = serde_json::from_str(document)?;
+    let is_extension =
+        |(name, value): &&(Cow<'_, str>, &RawValue)| name.contains(':') && is_object(value);
+    let extensions = entries.iter().filter(is_extension).map(|(name, _)| name.as_ref());
+    let schemas: Vec<_> = std::iter::once(of.schema.id).chain(extensions).collect();
+
+    let mut text = Text::new(document.len(), of, projection);
+    text.add("schemas", json!(schemas))?;
+    text.add("id", json!(meta.id.to_string()))?;
+    for (name, value) in entries {
+        let part = projection.part(&name, of);
+        if part.is_whole() {
+            text.write(&name, value)?;
+        } else if !part.is_nothing() {
+            text.add(&name, serde_json::from_str(value.get())?)?;
+        }
+    }
+    if !derived.1.is_empty() {
+        text.add(derived.0, Value::Array(derived.1))?;
+    }
+    text.add("meta", meta.json(of))?;
+    Ok(text.end())
+}
+
+/// A resource that is being written.
+struct Text<'a> {
+    json: Vec<u8>,
+    of: &'a ResourceType,
+    projection: &'a Projection,
+}
+
+impl<'a> Text<'a> {
+    fn new(document: usize, of: &'a ResourceType, projection: &'a Projection) -> Self {
+        /// About what is added to a document.
+        const OURS: usize = 512;
+        let mut json = Vec::with_capacity(document + OURS);
+        json.push(b'{');
+        Self { json, of, projection }
+    }
+
+    /// Adds what is shown of an attribute.
+    fn add(&mut self, name: &str, value: Value) -> serde_json::Result<()> {
+        match self.projection.part(name, self.of).of(value) {
+            Some(value) => self.write(name, &value),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> serde_json::Result<()> {
+        if self.json.len() > 1 {
+            self.json.push(b',');
+        }
+        serde_json::to_writer(&mut self.json, name)?;
+        self.json.push(b':');
+        serde_json::to_writer(&mut self.json, value)
+    }
+
+    fn end(mut self) -> String {
+        self.json.push(b'}');
+        String::from_utf8(self.json).expect("JSON is written as UTF-8")
+    }
+}
+
+/// The names at the top of an object, each with its value as it is written.
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::with_capacity(16);
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    entries.push((name, value));
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+fn is_object(value: &RawValue) -> bool {
+    value.get().starts_with('{')
 }

@@ -1,13 +1,30 @@
 //! What a client sees, and that it may send it back.
 
 use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::super::super::projection::Projection;
 use super::super::super::schema::{GROUP, USER};
-use super::super::super::testing::{ENTERPRISE, NOON, object, people, person};
-use super::super::{Meta, incoming, outgoing, user_content};
+use super::super::super::testing::{ENTERPRISE, NOON, applied, object, people, person};
+use super::super::{Meta, incoming, outgoing, text, user_content};
 use crate::model::Instant;
+
+/// A choice of attributes.
+fn names() -> impl Strategy<Value = String> {
+    let all = vec![
+        "userName",
+        "emails.type",
+        "name",
+        "groups",
+        "meta",
+        "active",
+        ENTERPRISE,
+        "x509Certificates",
+    ];
+    subsequence(all, 0..4).prop_map(|names| names.join(","))
+}
 
 #[test]
 fn a_user_is_shown_with_what_the_server_knows() {
@@ -39,13 +56,7 @@ fn a_user_is_shown_with_what_the_server_knows() {
 
 #[test]
 fn an_empty_list_is_not_shown_and_only_objects_under_uris_are_schemas() {
-    let meta = Meta {
-        id: Uuid::from_u128(1),
-        version: 7,
-        created: Instant::from_micros(NOON),
-        last_modified: Instant::from_micros(NOON),
-        base_url: "https://scim.test",
-    };
+    let meta = meta(Uuid::from_u128(1), "https://scim.test");
     let document = object(json!({ "displayName": "G", "urn:x:y": "text", "urnal": { "a": 1 } }));
     let shown = outgoing(document, &meta, Some(("members", Vec::new())), &GROUP);
     assert_eq!(shown["schemas"], json!(["urn:ietf:params:scim:schemas:core:2.0:Group"]));
@@ -53,7 +64,41 @@ fn an_empty_list_is_not_shown_and_only_objects_under_uris_are_schemas() {
     assert_eq!(shown["meta"]["version"], "W/\"7\"");
 }
 
+#[test]
+fn a_document_that_is_none_of_ours_is_not_written_out() {
+    for wrong in ["", "[]", "{", "{}x", "null", r#"{"a":}"#] {
+        let all = Projection::default();
+        let meta = meta(Uuid::nil(), "https://scim.test");
+        assert!(text(wrong, &meta, ("groups", Vec::new()), &USER, &all).is_err(), "{wrong}");
+    }
+}
+
+fn meta(id: Uuid, base_url: &str) -> Meta<'_> {
+    let at = Instant::from_micros(NOON);
+    Meta { id, version: 7, created: at, last_modified: at, base_url }
+}
+
 proptest! {
+    #[test]
+    fn the_text_of_an_answer_is_that_of_what_is_shown(
+        person in people(),
+        attributes in proptest::option::of(names()),
+        excluded in proptest::option::of(names()),
+        extra in select(vec!["", "a\"b", "nick\u{e9}", "urn:x:y"]),
+    ) {
+        let projection = Projection::parse(attributes.as_deref(), excluded.as_deref(), &USER);
+        let mut document = object(serde_json::from_str(&person.content.document).expect("JSON"));
+        if !extra.is_empty() {
+            document.insert(extra.to_owned(), json!({ "x": ["\"", 1.5, null] }));
+        }
+        let meta = meta(person.id, "https://scim.test/\"quoted\"");
+        let groups = vec![json!({ "value": "g", "type": "direct" })];
+        let whole = outgoing(document.clone(), &meta, Some(("groups", groups.clone())), &USER);
+        let expected = Value::Object(applied(&projection, whole, &USER)).to_string();
+        let document = Value::Object(document).to_string();
+        prop_assert_eq!(text(&document, &meta, ("groups", groups), &USER, &projection).expect("ours"), expected);
+    }
+
     #[test]
     fn what_a_client_reads_and_puts_back_changes_nothing(person in people()) {
         let read = Value::Object(person.resource);
