@@ -22,6 +22,7 @@ mod onelogin;
 mod tenants;
 mod user_changes;
 mod users;
+mod walk;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
