@@ -10,8 +10,8 @@ use super::query::Kind;
 use super::resources::{self, Row};
 use super::{Error, Read, Result, Write};
 use crate::model::{
-    Condition, ConfigurationId, Group, GroupContent, GroupId, GroupUpdate, Instant, MemberChange,
-    MemberId, Slice,
+    Condition, ConfigurationId, EventKind, Group, GroupContent, GroupId, GroupUpdate, Instant,
+    MemberChange, MemberId, Slice, changed_paths,
 };
 
 impl Read {
@@ -86,13 +86,16 @@ impl Write {
         };
         Entity::insert(row).exec_without_returning(&self.transaction).await?;
         self.count_one_more(configuration, Kind::Group).await?;
-        Ok(Group {
+        let group = Group {
             id,
             document: content.document,
             version: 1,
             created_at: self.now,
             updated_at: self.now,
-        })
+        };
+        self.record_group(configuration, EventKind::GroupCreated, &group, &[]);
+        self.record_members(configuration, id, 1, &added, &[]);
+        Ok(group)
     }
 
     /// Changes what a group is, if there is `content`, and who its members are.
@@ -117,11 +120,16 @@ impl Write {
         if content.is_some() || !added.is_empty() || !removed.is_empty() {
             row.version += 1;
             row.updated_at = self.now.as_micros();
-            if let Some(content) = &content {
-                row.document.clone_from(&content.document);
-            }
+            let document = content.as_ref().map(|content| content.document.clone());
             let more = length(&added) - length(&removed);
             self.store_group(configuration, &row, content, more).await?;
+            if let Some(document) = document {
+                let changed = changed_paths(&row.document, &document);
+                row.document = document;
+                let group = Group::try_from(row.clone())?;
+                self.record_group(configuration, EventKind::GroupUpdated, &group, &changed);
+            }
+            self.record_members(configuration, id, row.version, &added, &removed);
         }
         Ok(Some(GroupUpdate { group: row.try_into()?, added, removed }))
     }
@@ -136,9 +144,10 @@ impl Write {
         if deleted.rows_affected == 0 {
             return Ok(false);
         }
-        self.leave_groups(configuration, id.as_uuid()).await?;
+        self.leave_groups(configuration, MemberId::Group(id)).await?;
         self.remove_all_members(configuration, id).await?;
         self.count_one_less(configuration, Kind::Group).await?;
+        self.record_deleted(configuration, EventKind::GroupDeleted, id.as_uuid());
         Ok(true)
     }
 

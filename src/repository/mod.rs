@@ -11,6 +11,8 @@ mod configurations;
 mod counts;
 mod entity;
 mod error;
+mod events;
+mod feed;
 mod groups;
 mod ids;
 mod member_changes;
@@ -24,6 +26,7 @@ mod tx;
 mod users;
 
 pub use error::Error;
+pub use events::Bounds;
 pub use open::Repository;
 pub use tx::{Read, Write};
 

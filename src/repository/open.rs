@@ -1,7 +1,7 @@
 //! Opening the store on either engine.
 
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sea_orm::sqlx::ConnectOptions as _;
@@ -14,7 +14,7 @@ use sea_orm::{
 
 use super::{Error, Read, Result, Write, migration};
 use crate::clock::{Clock, Random};
-use crate::model::DatabaseUrl;
+use crate::model::{DatabaseUrl, Origin};
 
 /// How long a request waits for its turn at the database.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -30,6 +30,7 @@ pub struct Repository {
     writer: DatabaseConnection,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    origin: Origin,
 }
 
 impl Repository {
@@ -69,7 +70,13 @@ impl Repository {
                 (writer, reader)
             }
         };
-        Ok(Self { reader, writer, clock, random })
+        Ok(Self { reader, writer, clock, random, origin: Origin::Server })
+    }
+
+    /// The same store, whose changes are made by `origin` and say so.
+    #[must_use]
+    pub fn on_behalf_of(&self, origin: Origin) -> Self {
+        Self { origin, ..self.clone() }
     }
 
     /// Reads without a transaction.
@@ -86,7 +93,13 @@ impl Repository {
         let writer = self.writer.clone();
         let begin = tokio::spawn(async move { writer.begin_with_options(write_options()).await });
         let transaction = begin.await.map_err(|error| DbErr::Custom(error.to_string()))??;
-        Ok(Write { transaction, now: self.clock.now(), random: Arc::clone(&self.random) })
+        Ok(Write {
+            transaction,
+            now: self.clock.now(),
+            random: Arc::clone(&self.random),
+            origin: self.origin,
+            recorded: Mutex::default(),
+        })
     }
 
     /// Brings the schema up to date. Replicas may all do so at the same time.

@@ -11,7 +11,8 @@ use super::query::Kind;
 use super::resources::{self, Row};
 use super::{Error, Read, Result, Write};
 use crate::model::{
-    Condition, ConfigurationId, Instant, Slice, User, UserContent, UserId, Written,
+    Condition, ConfigurationId, EventKind, Instant, MemberId, Slice, User, UserContent, UserId,
+    Written, changed_paths,
 };
 
 /// How many emails one statement takes: three values each, of which PostgreSQL
@@ -97,6 +98,7 @@ impl Write {
         }
         self.add_emails(configuration, id, emails).await?;
         self.count_one_more(configuration, Kind::User).await?;
+        self.record_user(configuration, EventKind::UserCreated, &user, &[]);
         Ok(Written::Done(user))
     }
 
@@ -109,14 +111,28 @@ impl Write {
         id: UserId,
         content: UserContent,
     ) -> Result<Option<Written<User>>> {
-        let previous: Option<(String, i64, i64)> = Entity::find_by_id(key(configuration, id))
-            .select_only()
-            .columns([Column::UserNameKey, Column::Version, Column::CreatedAt])
-            .lock(LockType::NoKeyUpdate)
-            .into_tuple()
-            .one(&self.transaction)
-            .await?;
-        let Some((user_name_key, version, created_at)) = previous else { return Ok(None) };
+        let previous: Option<(String, String, bool, i64, i64)> =
+            Entity::find_by_id(key(configuration, id))
+                .select_only()
+                .columns([
+                    Column::UserNameKey,
+                    Column::Document,
+                    Column::Active,
+                    Column::Version,
+                    Column::CreatedAt,
+                ])
+                .lock(LockType::NoKeyUpdate)
+                .into_tuple()
+                .one(&self.transaction)
+                .await?;
+        let Some((user_name_key, document, was_active, version, created_at)) = previous else {
+            return Ok(None);
+        };
+        let kind = match (was_active, content.active) {
+            (true, false) => EventKind::UserDeactivated,
+            (false, true) => EventKind::UserReactivated,
+            _ => EventKind::UserUpdated,
+        };
         let row = Row {
             id: id.as_uuid(),
             document: content.document.clone(),
@@ -131,7 +147,10 @@ impl Write {
             return Ok(Some(Written::UserNameTaken));
         }
         self.replace_emails(configuration, id, emails).await?;
-        Ok(Some(Written::Done(row.try_into()?)))
+        let user = User::try_from(row)?;
+        let changed = changed_paths(&document, &user.document);
+        self.record_user(configuration, kind, &user, &changed);
+        Ok(Some(Written::Done(user)))
     }
 
     /// Removes a user, who leaves all groups: each of them gets a new version.
@@ -142,13 +161,14 @@ impl Write {
         if deleted.rows_affected == 0 {
             return Ok(false);
         }
-        self.leave_groups(configuration, id.as_uuid()).await?;
+        self.leave_groups(configuration, MemberId::User(id)).await?;
         user_email::Entity::delete_many()
             .filter(user_email::Column::ConfigurationId.eq(configuration.as_uuid()))
             .filter(user_email::Column::UserId.eq(id.as_uuid()))
             .exec(&self.transaction)
             .await?;
         self.count_one_less(configuration, Kind::User).await?;
+        self.record_deleted(configuration, EventKind::UserDeleted, id.as_uuid());
         Ok(true)
     }
 

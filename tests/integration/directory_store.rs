@@ -1,6 +1,8 @@
 //! The store of users, groups and memberships, without a door before it.
 
 mod conditions;
+mod events;
+mod forgetting;
 mod members;
 mod model;
 mod purge;

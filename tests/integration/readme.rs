@@ -288,6 +288,7 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
         log_format,
         migrate,
         shutdown_delay,
+        event_retention,
         cors_origins,
     } = settings;
     vec![
@@ -298,6 +299,7 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
         ("log_format", format!("{log_format:?}")),
         ("migrate", format!("{migrate:?}")),
         ("shutdown_delay", format!("{shutdown_delay:?}")),
+        ("event_retention", format!("{event_retention:?}")),
         ("cors_origins", format!("{cors_origins:?}")),
     ]
 }

@@ -275,7 +275,14 @@ async fn listen(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let public_url = url.clone();
-    let server = Server { repository, clock, random, public_url, cors_origins: Vec::new() };
+    let server = Server {
+        repository,
+        clock,
+        random,
+        public_url,
+        event_retention: Duration::from_hours(90 * 24),
+        cors_origins: Vec::new(),
+    };
     let (stop, stopped) = oneshot::channel();
     tokio::spawn(server.run(listener, async {
         // A test that ends without a word drops the sender.
