@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::model::{
-    ApiKeyId, Configuration, ConfigurationId, Instant, OrganizationId, Role, Scope,
+    ApiKeyId, Configuration, ConfigurationId, Instant, OrganizationId, Origin, RequestId, Role,
+    Scope,
 };
 use crate::repository::{self, Repository};
 use crate::token::{Kind, PlainToken};
@@ -17,6 +18,8 @@ pub struct Caller {
     pub key: ApiKeyId,
     /// Whose configurations it may see.
     pub scope: Scope,
+    /// In which request.
+    pub request: RequestId,
     role: Role,
 }
 
@@ -36,6 +39,12 @@ impl Caller {
             (Role::Admin, _) | (Role::Viewer, Access::Read) => Ok(()),
             (Role::Viewer, Access::Write) => Err(Error::RoleInsufficient),
         }
+    }
+
+    /// Who makes the changes that it asks for.
+    #[must_use]
+    pub const fn origin(self) -> Origin {
+        Origin::ApiKey(self.key, self.request)
     }
 
     /// Refuses to act for an organization outside of the caller's scope.
@@ -96,14 +105,18 @@ impl Authenticator {
     }
 
     /// The caller behind an `Authorization` header of the control plane.
-    pub async fn caller(&self, authorization: Option<&str>) -> Result<Caller, Error> {
+    pub async fn caller(
+        &self,
+        authorization: Option<&str>,
+        request: RequestId,
+    ) -> Result<Caller, Error> {
         match Credential::read(bearer(authorization)?) {
-            Credential::ApiKey(token) => self.caller_by_key(&token).await,
+            Credential::ApiKey(token) => self.caller_by_key(&token, request).await,
             Credential::Unknown => Err(Error::Unknown),
         }
     }
 
-    async fn caller_by_key(&self, token: &PlainToken) -> Result<Caller, Error> {
+    async fn caller_by_key(&self, token: &PlainToken, request: RequestId) -> Result<Caller, Error> {
         let key = self.repository.read().api_key_of_token(&token.hash()).await?;
         let key = key.ok_or(Error::Unknown)?;
         if key.revoked_at.is_some() {
@@ -112,7 +125,7 @@ impl Authenticator {
         if let Some(at) = key.expires_at {
             self.refuse_expired(at)?;
         }
-        Ok(Caller { key: key.id, scope: key.scope, role: key.role })
+        Ok(Caller { key: key.id, scope: key.scope, request, role: key.role })
     }
 
     /// The identity provider behind an `Authorization` header of the SCIM

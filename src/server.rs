@@ -23,8 +23,8 @@ use tracing::Instrument;
 
 use crate::auth::Authenticator;
 use crate::clock::{Clock, Random};
-use crate::model::RequestId;
-use crate::repository::Repository;
+use crate::model::{Instant, OrganizationId, RequestId};
+use crate::repository::{self, Repository};
 use crate::scim::RateLimit;
 use crate::{scim, service};
 
@@ -35,7 +35,9 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two batches of a purge: the turn of everybody else.
 const PURGE_PAUSE: Duration = Duration::from_millis(20);
 /// How often the rate limit forgets who makes no requests.
-const FORGET_INTERVAL: Duration = Duration::from_mins(1);
+const IDLE_INTERVAL: Duration = Duration::from_mins(1);
+/// How often to look for events that are kept no longer.
+const FORGET_INTERVAL: Duration = Duration::from_mins(5);
 /// How long `/readyz` waits for the database.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -49,6 +51,8 @@ pub struct Server {
     pub random: Arc<dyn Random>,
     /// Under which URL clients reach the server, without a slash at its end.
     pub public_url: String,
+    /// See [`crate::settings::Settings::event_retention`].
+    pub event_retention: Duration,
     /// See [`crate::settings::Settings::cors_origins`].
     pub cors_origins: Vec<HeaderValue>,
     /// See [`crate::settings::Settings::scim_rate_limit`].
@@ -66,7 +70,12 @@ impl Server {
     ) -> std::io::Result<()> {
         let purge = AbortOnDropHandle::new(tokio::spawn(purge(self.repository.clone())));
         let rate_limit = RateLimit::new(self.scim_rate_limit, Arc::clone(&self.clock));
-        let forget = AbortOnDropHandle::new(tokio::spawn(forget_idle(rate_limit.clone())));
+        let forget_idle = AbortOnDropHandle::new(tokio::spawn(forget_idle(rate_limit.clone())));
+        let forget = AbortOnDropHandle::new(tokio::spawn(forget(
+            self.repository.clone(),
+            Arc::clone(&self.clock),
+            self.event_retention,
+        )));
         let health = HealthReporter::new();
         let draining = Arc::new(AtomicBool::new(false));
         let closed = CancellationToken::new();
@@ -98,7 +107,7 @@ impl Server {
                 Ok(())
             }
         };
-        drop((purge, forget));
+        drop((purge, forget, forget_idle));
         served
     }
 
@@ -154,9 +163,43 @@ async fn purge(repository: Repository) {
 /// Forgets, for as long as the server runs, who has made no requests lately.
 async fn forget_idle(rate_limit: RateLimit) {
     loop {
-        tokio::time::sleep(FORGET_INTERVAL).await;
+        tokio::time::sleep(IDLE_INTERVAL).await;
         rate_limit.forget_idle();
     }
+}
+
+/// Forgets what the change feeds keep no longer, one organization after the
+/// other, for as long as the server runs. Any number of replicas may do so.
+async fn forget(repository: Repository, clock: Arc<dyn Clock>, retention: Duration) {
+    let mut organization = None;
+    loop {
+        let before = clock.now().saturating_sub(retention);
+        let pause = match forget_some(&repository, &mut organization, before).await {
+            Ok(true) => PURGE_PAUSE,
+            Ok(false) => FORGET_INTERVAL,
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "old events cannot be removed");
+                FORGET_INTERVAL
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Goes on from `at` with one batch. `false`: all organizations had their turn.
+async fn forget_some(
+    repository: &Repository,
+    at: &mut Option<OrganizationId>,
+    before: Instant,
+) -> repository::Result<bool> {
+    let next = repository.read().organization_to_forget_of(*at, before).await?;
+    *at = next;
+    if let Some(organization) = next {
+        while repository.forget_events(organization, before).await? {
+            tokio::time::sleep(PURGE_PAUSE).await;
+        }
+    }
+    Ok(next.is_some())
 }
 
 #[derive(Clone)]
@@ -189,11 +232,13 @@ struct Ids {
 
 /// Gives every request an id, which its answer carries and every line that is
 /// logged of it, and logs its outcome.
-async fn observe(State(ids): State<Ids>, request: Request, next: Next) -> Response {
+async fn observe(State(ids): State<Ids>, mut request: Request, next: Next) -> Response {
     const HEADER: HeaderName = HeaderName::from_static("x-request-id");
     let mut random = [0; 10];
     ids.random.fill(&mut random);
-    let id = RequestId::new(ids.clock.now(), random).to_string();
+    let id = RequestId::new(ids.clock.now(), random);
+    request.extensions_mut().insert(id);
+    let id = id.to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let span = tracing::info_span!("request", %id, %method, path);
     let header = HeaderValue::from_str(&id).expect("a UUID is a valid header value");

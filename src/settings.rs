@@ -53,6 +53,9 @@ pub struct Settings {
     /// Between SIGTERM, when `/readyz` turns 503, and the end of listening.
     #[serde(deserialize_with = "values::span")]
     pub shutdown_delay: Duration,
+    /// How long the change feed keeps events.
+    #[serde(deserialize_with = "values::span")]
+    pub event_retention: Duration,
     /// From which web pages browsers may call; empty: from all.
     #[serde(deserialize_with = "values::origins")]
     pub cors_origins: Vec<HeaderValue>,
@@ -72,6 +75,7 @@ impl Default for Settings {
             log_format: LogFormat::Text,
             migrate: true,
             shutdown_delay: Duration::from_secs(5),
+            event_retention: Duration::from_hours(90 * 24),
             cors_origins: Vec::new(),
             scim_rate_limit: 200,
         }

@@ -42,6 +42,7 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         public_url: public_url.as_str().to_owned(),
+        event_retention: settings.event_retention,
         cors_origins: settings.cors_origins,
         scim_rate_limit: settings.scim_rate_limit,
     };

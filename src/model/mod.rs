@@ -1,24 +1,30 @@
 //! Plain values that every room may use: no I/O, no wire format, no SQL.
 
 mod api_key;
+mod changes;
 mod configuration;
 mod database_url;
 mod directory;
+mod event;
 mod id;
 mod instant;
+mod origin;
 mod page;
 mod scope;
 
 pub use api_key::{ApiKey, NewApiKey, Role};
+pub use changes::changed_paths;
 pub use configuration::{Configuration, ConfigurationChange, NewConfiguration, TokenLifetime};
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use directory::{
     Comparison, Condition, Group, GroupContent, GroupUpdate, MemberChange, MemberId, Membership,
     Slice, User, UserContent, Written,
 };
+pub use event::{Event, EventKind, MEMBERS_OF_AN_EVENT, MembersState, State};
 pub use id::{
     ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId, UserId,
 };
 pub use instant::Instant;
+pub use origin::Origin;
 pub use page::{Page, Position};
 pub use scope::Scope;

@@ -1,6 +1,6 @@
 //! SCIM configurations and the one token of each.
 
-use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, LockType, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     Set,
@@ -10,8 +10,8 @@ use super::entity::StoredHash;
 use super::entity::configuration::{ActiveModel, Column, Entity, Model};
 use super::{Read, Result, Write};
 use crate::model::{
-    Configuration, ConfigurationChange, ConfigurationId, Instant, NewConfiguration, Page, Position,
-    Scope, SsoConfigurationId, TokenLifetime,
+    Configuration, ConfigurationChange, ConfigurationId, EventKind, Instant, NewConfiguration,
+    Page, Position, Scope, SsoConfigurationId, TokenLifetime,
 };
 use crate::token::TokenHash;
 
@@ -88,7 +88,9 @@ impl Write {
             created_at: Set(self.now.as_micros()),
             updated_at: Set(self.now.as_micros()),
         };
-        Ok(row.insert(&self.transaction).await?.into())
+        let made = row.insert(&self.transaction).await?.into();
+        self.record_configuration(EventKind::ConfigurationCreated, &made, &[]);
+        Ok(made)
     }
 
     /// Changes the fields that are named and moves `updated_at`; where none is
@@ -99,9 +101,14 @@ impl Write {
         id: ConfigurationId,
         change: ConfigurationChange,
     ) -> Result<Option<Configuration>> {
+        let previous = Entity::find()
+            .filter(one(scope, id))
+            .lock(LockType::NoKeyUpdate)
+            .one(&self.transaction)
+            .await?;
+        let Some(previous) = previous.map(Configuration::from) else { return Ok(None) };
         if change.is_empty() {
-            let row = Entity::find().filter(one(scope, id)).one(&self.transaction).await?;
-            return Ok(row.map(Configuration::from));
+            return Ok(Some(previous));
         }
         let mut values = Vec::new();
         if let Some(name) = change.name {
@@ -117,7 +124,11 @@ impl Write {
         if let Some(allow) = change.allow_unverified_email_account_linking {
             values.push((Column::AllowUnverifiedEmailAccountLinking, allow.into()));
         }
-        self.update_one(scope, id, values).await
+        let updated = self.update_one(scope, id, values).await?;
+        if let Some(updated) = &updated {
+            self.record_update(&previous, updated);
+        }
+        Ok(updated)
     }
 
     /// Replaces the token: from now on the one with this hash is the only one.
@@ -141,7 +152,12 @@ impl Write {
             None => Column::TokenLifetime.into_expr(),
         };
         values.push((Column::TokenExpiresAt, lifetime.add(self.now.as_micros())));
-        self.update_one(scope, id, values).await
+        let updated = self.update_one(scope, id, values).await?;
+        if let Some(updated) = &updated {
+            let kind = EventKind::TokenRegenerated;
+            self.record_configuration(kind, updated, &["token_expires_at"]);
+        }
+        Ok(updated)
     }
 
     /// Removes the configuration and its token. What was provisioned through it
@@ -149,12 +165,38 @@ impl Write {
     /// [`Repository::purge_once`](super::Repository::purge_once). `false`: there
     /// is no such configuration within `scope`.
     pub async fn delete_configuration(&self, scope: Scope, id: ConfigurationId) -> Result<bool> {
-        let deleted = Entity::delete_many().filter(one(scope, id)).exec(&self.transaction).await?;
-        if deleted.rows_affected == 0 {
-            return Ok(false);
-        }
-        self.note_purge(id).await?;
+        let deleted = Entity::delete_many()
+            .filter(one(scope, id))
+            .exec_with_returning(&self.transaction)
+            .await?;
+        let Some(deleted) = deleted.into_iter().next() else { return Ok(false) };
+        self.note_purge(id, deleted.organization_id.into()).await?;
         Ok(true)
+    }
+
+    /// Says what an update changed, if it changed anything.
+    fn record_update(&self, previous: &Configuration, updated: &Configuration) {
+        let differs = [
+            ("name", previous.name != updated.name),
+            ("enabled", previous.enabled != updated.enabled),
+            ("sso_configuration_id", previous.sso_configuration_id != updated.sso_configuration_id),
+            (
+                "allow_unverified_email_account_linking",
+                previous.allow_unverified_email_account_linking
+                    != updated.allow_unverified_email_account_linking,
+            ),
+        ];
+        let changed: Vec<_> =
+            differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
+        if changed.is_empty() {
+            return;
+        }
+        let kind = match (previous.enabled, updated.enabled) {
+            (false, true) => EventKind::ConfigurationEnabled,
+            (true, false) => EventKind::ConfigurationDisabled,
+            _ => EventKind::ConfigurationUpdated,
+        };
+        self.record_configuration(kind, updated, &changed);
     }
 
     async fn update_one(

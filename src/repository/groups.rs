@@ -10,8 +10,8 @@ use super::query::Kind;
 use super::resources::{self, Row};
 use super::{Error, Read, Result, Write};
 use crate::model::{
-    Condition, ConfigurationId, Group, GroupContent, GroupId, GroupUpdate, Instant, MemberChange,
-    MemberId, Slice, Written,
+    Condition, ConfigurationId, EventKind, Group, GroupContent, GroupId, GroupUpdate, Instant,
+    MemberChange, MemberId, Slice, Written, changed_paths,
 };
 
 impl Read {
@@ -99,7 +99,10 @@ impl Write {
             self.store_members(configuration, &group, fewer).await?;
         }
         self.count_one_more(configuration, Kind::Group).await?;
-        Ok(Written::Done(group.try_into()?))
+        let group = Group::try_from(group)?;
+        self.record_group(configuration, EventKind::GroupCreated, &group, &[]);
+        self.record_members(configuration, group.id, 1, &added, &[]);
+        Ok(Written::Done(group))
     }
 
     /// Changes what a group is, if there is `content`, and who its members are.
@@ -124,16 +127,20 @@ impl Write {
         let next = (row.version + 1, self.now.as_micros());
         if let Some(content) = content {
             (row.version, row.updated_at) = next;
+            let changed = changed_paths(&row.document, &content.document);
             row.document.clone_from(&content.document);
             if !self.store_content(configuration, &row, content).await? {
                 return Ok(Some(Written::NameTaken));
             }
+            let group = Group::try_from(row.clone())?;
+            self.record_group(configuration, EventKind::GroupUpdated, &group, &changed);
         }
         let (added, removed) = self.change_members(configuration, id, change).await?;
         if !added.is_empty() || !removed.is_empty() {
             (row.version, row.updated_at) = next;
             let more = length(added.len()) - length(removed.len());
             self.store_members(configuration, &row, more).await?;
+            self.record_members(configuration, id, row.version, &added, &removed);
         }
         Ok(Some(Written::Done(GroupUpdate { group: row.try_into()?, added, removed })))
     }
@@ -148,9 +155,10 @@ impl Write {
         if deleted.rows_affected == 0 {
             return Ok(false);
         }
-        self.leave_groups(configuration, id.as_uuid()).await?;
+        self.leave_groups(configuration, MemberId::Group(id)).await?;
         self.remove_all_members(configuration, id).await?;
         self.count_one_less(configuration, Kind::Group).await?;
+        self.record_deleted(configuration, EventKind::GroupDeleted, id.as_uuid());
         Ok(true)
     }
 
@@ -169,7 +177,7 @@ impl Write {
             updated_at: Set(row.updated_at),
             ..Default::default()
         });
-        self.update_unless_taken(update).await
+        Ok(self.unless_taken(update.exec(&self.transaction)).await?.is_some())
     }
 
     /// Stores that there are so many members more.

@@ -173,28 +173,40 @@ impl Write {
     pub(super) async fn leave_groups(
         &self,
         configuration: ConfigurationId,
-        member: Uuid,
+        member: MemberId,
     ) -> Result<()> {
-        let (configuration, member) = (Value::from(configuration.as_uuid()), Value::from(member));
-        let left = self
-            .execute(
+        let key = [configuration.as_uuid().into(), member.as_uuid().into()];
+        let [owner, id] = key.clone();
+        let left: Vec<Left> = self
+            .query(
                 "UPDATE scim_groups SET version = version + 1, \
                      member_count = member_count - 1, updated_at = $3 \
                  WHERE configuration_id = $1 AND id IN \
                      (SELECT group_id FROM scim_group_members \
-                      WHERE configuration_id = $1 AND member_id = $2)",
-                [configuration.clone(), member.clone(), self.now.as_micros().into()],
+                      WHERE configuration_id = $1 AND member_id = $2) \
+                 RETURNING id, version",
+                [owner, id, self.now.as_micros().into()],
             )
             .await?;
-        if left > 0 {
+        if !left.is_empty() {
             self.execute(
                 "DELETE FROM scim_group_members WHERE configuration_id = $1 AND member_id = $2",
-                [configuration, member],
+                key,
             )
             .await?;
         }
+        for group in left {
+            self.record_members(configuration, group.id.into(), group.version, &[], &[member]);
+        }
         Ok(())
     }
+}
+
+/// A group that somebody left, and its version since.
+#[derive(FromQueryResult)]
+struct Left {
+    id: Uuid,
+    version: i64,
 }
 
 /// Ids in hexadecimal, one behind the other.

@@ -12,6 +12,8 @@ mod connection;
 mod counts;
 mod entity;
 mod error;
+mod events;
+mod feed;
 mod groups;
 mod ids;
 mod member_changes;
@@ -26,8 +28,10 @@ mod tx;
 mod users;
 
 pub use error::Error;
+pub use events::Bounds;
 pub use open::Repository;
 pub use tx::{Read, Write};
+pub use users::LockedUser;
 
 /// A result of this room.
 pub type Result<T> = std::result::Result<T, Error>;

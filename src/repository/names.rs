@@ -3,7 +3,7 @@
 
 use sea_orm::sea_query::{IntoIden, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, SqlErr, UpdateMany,
+    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, SqlErr,
 };
 
 use super::query::Field;
@@ -30,27 +30,28 @@ impl Write {
         Ok(insert.exec_without_returning(&self.transaction).await? > 0)
     }
 
-    /// The same of an update.
-    pub(super) async fn update_unless_taken<E: EntityTrait>(
+    /// The same of another statement, and what it answers; `None`: another has the
+    /// name.
+    pub(super) async fn unless_taken<T>(
         &self,
-        update: UpdateMany<E>,
-    ) -> Result<bool> {
+        statement: impl Future<Output = std::result::Result<T, DbErr>>,
+    ) -> Result<Option<T>> {
         // PostgreSQL ends a transaction with the first statement that fails, unless
         // there is a savepoint; SQLite takes back that statement alone.
         let is_postgres = self.backend() == DbBackend::Postgres;
         if is_postgres {
             self.transaction.execute_unprepared("SAVEPOINT attempt").await?;
         }
-        let (free, end) = match update.exec(&self.transaction).await {
-            Ok(_) => (true, "RELEASE attempt"),
+        let (answer, end) = match statement.await {
+            Ok(answer) => (Some(answer), "RELEASE attempt"),
             Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-                (false, "ROLLBACK TO attempt")
+                (None, "ROLLBACK TO attempt")
             }
             Err(error) => return Err(error.into()),
         };
         if is_postgres {
             self.transaction.execute_unprepared(end).await?;
         }
-        Ok(free)
+        Ok(answer)
     }
 }

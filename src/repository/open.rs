@@ -1,7 +1,7 @@
 //! Opening the store on either engine.
 
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sea_orm::sqlx::ConnectOptions as _;
@@ -15,7 +15,7 @@ use sea_orm::{
 use super::connection::{ACQUIRE_TIMEOUT, Pool, Queue, Reader, Writer};
 use super::{Error, Read, Result, Write, migration};
 use crate::clock::{Clock, Random};
-use crate::model::DatabaseUrl;
+use crate::model::{DatabaseUrl, Origin};
 
 /// How long SQLite waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,6 +33,7 @@ pub struct Repository {
     schema: DatabaseConnection,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    origin: Origin,
 }
 
 impl Repository {
@@ -81,7 +82,13 @@ impl Repository {
                 (Reader::Sqlite(readers), Writer::Sqlite(Queue::new(writer)), schema)
             }
         };
-        Ok(Self { reader, writer, schema, clock, random })
+        Ok(Self { reader, writer, schema, clock, random, origin: Origin::Server })
+    }
+
+    /// The same store, whose changes are made by `origin` and say so.
+    #[must_use]
+    pub fn on_behalf_of(&self, origin: Origin) -> Self {
+        Self { origin, ..self.clone() }
     }
 
     /// Reads without a transaction.
@@ -92,8 +99,13 @@ impl Repository {
 
     /// Begins a transaction that may write, when it is its turn.
     pub async fn write(&self) -> Result<Write> {
-        let transaction = self.writer.begin().await?;
-        Ok(Write { transaction, now: self.clock.now(), random: Arc::clone(&self.random) })
+        Ok(Write {
+            transaction: self.writer.begin().await?,
+            now: self.clock.now(),
+            random: Arc::clone(&self.random),
+            origin: self.origin,
+            recorded: Mutex::default(),
+        })
     }
 
     /// Brings the schema up to date. Replicas may all do so at the same time.

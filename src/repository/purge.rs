@@ -4,20 +4,22 @@
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::{Repository, Result, Write};
-use crate::model::ConfigurationId;
+use super::feed::Purged;
+use super::{Error, Repository, Result, Write};
+use crate::model::{ConfigurationId, EventKind, OrganizationId, Origin};
 
 /// Rows of one transaction: about as long as a few requests take.
 const ROWS_AT_ONCE: u64 = 500;
 
-/// The tables that are emptied, by what tells their rows apart. Resources come
+/// The tables that are emptied, by what tells their rows apart, and what to say
+/// of each row. Resources come
 /// first: a request that was let in before the configuration was deleted may
 /// still add to one that is there, but not to one that is gone.
-const TABLES: [(&str, &str); 4] = [
-    ("scim_groups", "id"),
-    ("scim_users", "id"),
-    ("scim_group_members", "group_id, member_id"),
-    ("scim_user_emails", "value_key, user_id"),
+const TABLES: [(&str, &str, Option<EventKind>); 4] = [
+    ("scim_groups", "id", Some(EventKind::GroupDeleted)),
+    ("scim_users", "id", Some(EventKind::UserDeleted)),
+    ("scim_group_members", "group_id, member_id", None),
+    ("scim_user_emails", "value_key, user_id", None),
 ];
 
 impl Repository {
@@ -36,29 +38,46 @@ impl Write {
     /// longest; see [`Repository::purge_once`].
     pub async fn purge_batch(&self, limit: u64) -> Result<bool> {
         let next = format!(
-            "SELECT configuration_id FROM scim_purges ORDER BY since, configuration_id LIMIT 1 {}",
+            "SELECT configuration_id, organization_id, origin FROM scim_purges \
+             ORDER BY since, configuration_id LIMIT 1 {}",
             self.on_postgres("FOR UPDATE SKIP LOCKED")
         );
-        let Some(purge) = self.query::<Purge, 0>(next, []).await?.pop() else { return Ok(false) };
+        let Some(row) = self.query::<Row, 0>(next, []).await?.pop() else { return Ok(false) };
+        let purged = Purged {
+            configuration: row.configuration_id.into(),
+            organization: row.organization_id.into(),
+            origin: Origin::from_bytes(&row.origin).ok_or(Error::Corrupt("scim_purges.origin"))?,
+        };
         let mut left = limit;
-        for (table, key) in TABLES {
-            left -= self.purge_rows(purge.configuration_id, table, key, left).await?;
+        for (table, key, kind) in TABLES {
+            left -= self.purge_rows(purged, table, key, kind, left).await?;
             if left == 0 {
                 return Ok(true);
             }
         }
         for table in ["scim_directory_counts", "scim_purges"] {
             let sql = format!("DELETE FROM {table} WHERE configuration_id = $1");
-            self.execute(sql, [purge.configuration_id.into()]).await?;
+            self.execute(sql, [row.configuration_id.into()]).await?;
         }
+        self.record_purged(purged, EventKind::ConfigurationDeleted, row.configuration_id);
         Ok(true)
     }
 
     /// Says that rows may be left of a configuration that is being deleted.
-    pub(super) async fn note_purge(&self, configuration: ConfigurationId) -> Result<()> {
+    pub(super) async fn note_purge(
+        &self,
+        configuration: ConfigurationId,
+        organization: OrganizationId,
+    ) -> Result<()> {
         self.execute(
-            "INSERT INTO scim_purges (configuration_id, since) VALUES ($1, $2)",
-            [configuration.as_uuid().into(), self.now.as_micros().into()],
+            "INSERT INTO scim_purges (configuration_id, organization_id, origin, since) \
+             VALUES ($1, $2, $3, $4)",
+            [
+                configuration.as_uuid().into(),
+                organization.as_uuid().into(),
+                self.origin.to_bytes().into(),
+                self.now.as_micros().into(),
+            ],
         )
         .await?;
         Ok(())
@@ -66,9 +85,10 @@ impl Write {
 
     async fn purge_rows(
         &self,
-        configuration: Uuid,
+        purged: Purged,
         table: &str,
         key: &str,
+        kind: Option<EventKind>,
         limit: u64,
     ) -> Result<u64> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -76,11 +96,24 @@ impl Write {
             "DELETE FROM {table} WHERE configuration_id = $1 AND ({key}) IN \
                  (SELECT {key} FROM {table} WHERE configuration_id = $1 LIMIT $2)"
         );
-        self.execute(sql, [configuration.into(), limit.into()]).await
+        let values = [purged.configuration.as_uuid().into(), limit.into()];
+        let Some(kind) = kind else { return self.execute(sql, values).await };
+        let rows: Vec<Id> = self.query(format!("{sql} RETURNING id"), values).await?;
+        for row in &rows {
+            self.record_purged(purged, kind, row.id);
+        }
+        Ok(rows.len() as u64)
     }
 }
 
 #[derive(FromQueryResult)]
-struct Purge {
+struct Row {
     configuration_id: Uuid,
+    organization_id: Uuid,
+    origin: Vec<u8>,
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: Uuid,
 }

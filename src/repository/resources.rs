@@ -28,7 +28,7 @@ impl Resource for group::Entity {
 }
 
 /// What is read of a resource.
-#[derive(FromQueryResult)]
+#[derive(Clone, FromQueryResult)]
 pub(super) struct Row {
     pub id: Uuid,
     pub document: String,

@@ -1,14 +1,15 @@
 //! The two handles through which everything is read and written. Their methods
 //! stand beside the tables that they are about.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 
 use super::Result;
 use super::connection::{Reader, Transaction};
+use super::feed::Recorded;
 use crate::clock::Random;
-use crate::model::Instant;
+use crate::model::{Instant, Origin};
 
 /// Reads. Each method is one statement and sees what was committed when it ran.
 #[derive(Clone)]
@@ -25,6 +26,10 @@ pub struct Write {
     pub(super) transaction: Transaction,
     pub(super) now: Instant,
     pub(super) random: Arc<dyn Random>,
+    /// Who makes the changes.
+    pub(super) origin: Origin,
+    /// What happened so far; see `feed`.
+    pub(super) recorded: Mutex<Vec<Recorded>>,
 }
 
 impl Write {
@@ -42,10 +47,10 @@ impl Write {
     }
 
     /// Runs one statement and says how many rows it changed.
-    pub(super) async fn execute<const N: usize>(
+    pub(super) async fn execute(
         &self,
         sql: impl Into<String>,
-        values: [Value; N],
+        values: impl IntoIterator<Item = Value>,
     ) -> Result<u64> {
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
         Ok(self.transaction.execute_raw(statement).await?.rows_affected())
@@ -71,8 +76,10 @@ impl Write {
         if self.backend() == DbBackend::Postgres { sql } else { "" }
     }
 
-    /// Makes everything written durable, or nothing.
+    /// Makes everything written durable, with the events that tell of it, or
+    /// nothing.
     pub async fn commit(self) -> Result<()> {
+        self.write_events().await?;
         Ok(self.transaction.commit().await?)
     }
 }

@@ -2,21 +2,33 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{ExprTrait, LockType};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::sea_query::{Expr, LockType, Query};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set,
+};
 
-use super::entity::user::{ActiveModel, Column, Entity};
+use super::entity::user::{ActiveModel, Column, Entity, Model};
 use super::entity::user_email;
 use super::query::Kind;
 use super::resources::{self, Row};
 use super::{Error, Read, Result, Write};
 use crate::model::{
-    Condition, ConfigurationId, Instant, Slice, User, UserContent, UserId, Written,
+    Condition, ConfigurationId, EventKind, Instant, MemberId, Slice, User, UserContent, UserId,
+    Written, changed_paths,
 };
 
 /// How many emails one statement takes: three values each, of which PostgreSQL
 /// takes 65,535 and SQLite 32,766.
 const EMAILS_AT_ONCE: usize = 1_000;
+
+/// A user whom only this transaction may change.
+#[derive(Clone, Debug)]
+pub struct LockedUser {
+    /// The user.
+    pub user: User,
+    user_name_key: String,
+    active: bool,
+}
 
 impl Read {
     /// One user.
@@ -55,11 +67,12 @@ impl Write {
         &self,
         configuration: ConfigurationId,
         id: UserId,
-    ) -> Result<Option<User>> {
-        let row =
-            resources::find_for_update::<Entity, _>(&self.transaction, configuration, id.as_uuid())
-                .await?;
-        row.map(User::try_from).transpose()
+    ) -> Result<Option<LockedUser>> {
+        let row = Entity::find_by_id(key(configuration, id))
+            .lock(LockType::NoKeyUpdate)
+            .one(&self.transaction)
+            .await?;
+        row.map(LockedUser::try_from).transpose()
     }
 
     /// Makes a user. Where the `userName` is taken the transaction goes on, and
@@ -90,41 +103,41 @@ impl Write {
         }
         self.add_emails(configuration, id, emails).await?;
         self.count_one_more(configuration, Kind::User).await?;
+        self.record_user(configuration, EventKind::UserCreated, &user, &[]);
         Ok(Written::Done(user))
     }
 
-    /// Stores a user anew, as its next version. `None`: there is no such user.
-    /// Where the `userName` is taken the transaction goes on, and nothing is
-    /// changed.
+    /// Stores a user anew, as its next version. Where the `userName` is taken the
+    /// transaction goes on, and nothing is changed.
     pub async fn update_user(
         &self,
         configuration: ConfigurationId,
-        id: UserId,
+        before: &LockedUser,
         content: UserContent,
-    ) -> Result<Option<Written<User>>> {
-        let previous: Option<(String, i64, i64)> = Entity::find_by_id(key(configuration, id))
-            .select_only()
-            .columns([Column::UserNameKey, Column::Version, Column::CreatedAt])
-            .lock(LockType::NoKeyUpdate)
-            .into_tuple()
-            .one(&self.transaction)
-            .await?;
-        let Some((user_name_key, version, created_at)) = previous else { return Ok(None) };
-        let row = Row {
-            id: id.as_uuid(),
-            document: content.document.clone(),
-            version: version + 1,
-            created_at,
-            updated_at: self.now.as_micros(),
+    ) -> Result<Written<User>> {
+        let kind = match (before.active, content.active) {
+            (true, false) => EventKind::UserDeactivated,
+            (false, true) => EventKind::UserReactivated,
+            _ => EventKind::UserUpdated,
         };
-        let renamed = content.user_name_key != user_name_key;
+        let user = User {
+            id: before.user.id,
+            document: content.document.clone(),
+            version: before.user.version + 1,
+            created_at: before.user.created_at,
+            updated_at: self.now,
+        };
+        let renamed = content.user_name_key != before.user_name_key;
         let emails = content.email_keys.clone();
-        let change = ActiveModel { version: Set(row.version), ..self.row_of(content) };
-        if !self.store(configuration, id, change, renamed).await? {
-            return Ok(Some(Written::NameTaken));
-        }
-        self.replace_emails(configuration, id, emails).await?;
-        Ok(Some(Written::Done(row.try_into()?)))
+        let version = i64::try_from(user.version).map_err(|_| Error::Corrupt(VERSION))?;
+        let change = ActiveModel { version: Set(version), ..self.row_of(content) };
+        let Some(stored) = self.store(configuration, user.id, change, renamed).await? else {
+            return Ok(Written::NameTaken);
+        };
+        self.replace_emails(configuration, user.id, &stored, emails).await?;
+        let changed = changed_paths(&before.user.document, &user.document);
+        self.record_user(configuration, kind, &user, &changed);
+        Ok(Written::Done(user))
     }
 
     /// Removes a user, who leaves all groups: each of them gets a new version.
@@ -135,33 +148,47 @@ impl Write {
         if deleted.rows_affected == 0 {
             return Ok(false);
         }
-        self.leave_groups(configuration, id.as_uuid()).await?;
+        self.leave_groups(configuration, MemberId::User(id)).await?;
         user_email::Entity::delete_many()
             .filter(user_email::Column::ConfigurationId.eq(configuration.as_uuid()))
             .filter(user_email::Column::UserId.eq(id.as_uuid()))
             .exec(&self.transaction)
             .await?;
         self.count_one_less(configuration, Kind::User).await?;
+        self.record_deleted(configuration, EventKind::UserDeleted, id.as_uuid());
         Ok(true)
     }
 
-    /// `false`: the `userName` is taken.
+    /// The keys of the emails that are stored of the user, in the same round trip;
+    /// `None`: the `userName` is taken.
     async fn store(
         &self,
         configuration: ConfigurationId,
         id: UserId,
         change: ActiveModel,
         renamed: bool,
-    ) -> Result<bool> {
-        let update = Entity::update_many()
+    ) -> Result<Option<BTreeSet<String>>> {
+        let emails = match self.backend() {
+            DbBackend::Sqlite => "json_group_array(value_key)",
+            _ => "COALESCE(json_agg(value_key)::text, '[]')",
+        };
+        let emails = format!(
+            "(SELECT {emails} FROM scim_user_emails AS email \
+              WHERE email.configuration_id = scim_users.configuration_id \
+                  AND email.user_id = scim_users.id)"
+        );
+        let mut update = Entity::update_many()
             .set(change)
             .filter(Column::ConfigurationId.eq(configuration.as_uuid()))
-            .filter(Column::Id.eq(id.as_uuid()));
-        if renamed {
-            return self.update_unless_taken(update).await;
-        }
-        update.exec(&self.transaction).await?;
-        Ok(true)
+            .filter(Column::Id.eq(id.as_uuid()))
+            .into_query();
+        update.returning(Query::returning().expr(Expr::cust(emails)));
+        let update = self.transaction.query_one(&update);
+        let row = if renamed { self.unless_taken(update).await? } else { Some(update.await?) };
+        let Some(row) = row else { return Ok(None) };
+        // The transaction has the user: there is one.
+        let stored: String = row.ok_or(Error::Corrupt("scim_users"))?.try_get_by_index(0)?;
+        serde_json::from_str(&stored).map(Some).map_err(|_| Error::Corrupt("scim_user_emails"))
     }
 
     /// What a creation and an update both write.
@@ -182,30 +209,21 @@ impl Write {
         &self,
         configuration: ConfigurationId,
         user: UserId,
+        stored: &BTreeSet<String>,
         emails: Vec<String>,
     ) -> Result<()> {
         use user_email::{Column, Entity};
-        let of_user = Column::ConfigurationId
-            .eq(configuration.as_uuid())
-            .and(Column::UserId.eq(user.as_uuid()));
-        let stored: Vec<String> = Entity::find()
-            .select_only()
-            .column(Column::ValueKey)
-            .filter(of_user.clone())
-            .into_tuple()
-            .all(&self.transaction)
-            .await?;
-        let stored: BTreeSet<_> = stored.into_iter().collect();
         let wanted: BTreeSet<_> = emails.into_iter().collect();
         let gone: Vec<_> = stored.difference(&wanted).collect();
         for gone in gone.chunks(EMAILS_AT_ONCE) {
             Entity::delete_many()
-                .filter(of_user.clone())
+                .filter(Column::ConfigurationId.eq(configuration.as_uuid()))
+                .filter(Column::UserId.eq(user.as_uuid()))
                 .filter(Column::ValueKey.is_in(gone.iter().copied()))
                 .exec(&self.transaction)
                 .await?;
         }
-        let new = wanted.difference(&stored).cloned().collect();
+        let new = wanted.difference(stored).cloned().collect();
         self.add_emails(configuration, user, new).await
     }
 
@@ -234,13 +252,29 @@ impl TryFrom<Row> for User {
         Ok(Self {
             id: row.id.into(),
             document: row.document,
-            version: u64::try_from(row.version)
-                .map_err(|_| Error::Corrupt("scim_users.version"))?,
+            version: u64::try_from(row.version).map_err(|_| Error::Corrupt(VERSION))?,
             created_at: Instant::from_micros(row.created_at),
             updated_at: Instant::from_micros(row.updated_at),
         })
     }
 }
+
+impl TryFrom<Model> for LockedUser {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        let user = Row {
+            id: row.id,
+            document: row.document,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        };
+        Ok(Self { user: user.try_into()?, user_name_key: row.user_name_key, active: row.active })
+    }
+}
+
+const VERSION: &str = "scim_users.version";
 
 fn key(configuration: ConfigurationId, id: UserId) -> (uuid::Uuid, uuid::Uuid) {
     (configuration.as_uuid(), id.as_uuid())

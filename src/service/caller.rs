@@ -9,6 +9,7 @@ use connectrpc_axum::{ConnectError, ContextError, detect_protocol};
 use super::error::Error;
 use super::methods;
 use crate::auth::{Authenticator, Caller};
+use crate::model::RequestId;
 
 /// In the extensions of a request: a caller whose credential is valid and whose
 /// role allows the method.
@@ -26,7 +27,8 @@ pub async fn authenticate(
         return next.run(request).await;
     };
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let caller = authenticator.caller(header).await;
+    let id = *request.extensions().get::<RequestId>().expect("the server gives each request an id");
+    let caller = authenticator.caller(header, id).await;
     match caller.and_then(|caller| caller.require(access).map(|()| caller)) {
         Ok(caller) => {
             request.extensions_mut().insert(Authenticated(caller));

@@ -51,7 +51,7 @@ impl Organizations {
         caller.require_organization(new.organization_id)?;
 
         let token = PlainToken::mint(Kind::Scim, &*self.random);
-        let tx = self.repository.write().await?;
+        let tx = self.repository.on_behalf_of(caller.origin()).write().await?;
         let configuration = tx.create_configuration(new, &token.hash()).await?;
         tx.commit().await?;
 
@@ -109,7 +109,7 @@ impl Organizations {
             allow_unverified_email_account_linking: request.allow_unverified_email_account_linking,
         };
 
-        let tx = self.repository.write().await?;
+        let tx = self.repository.on_behalf_of(caller.origin()).write().await?;
         let configuration = tx.update_configuration(caller.scope, id, change).await?;
         let configuration = configuration.ok_or(Error::ConfigurationNotFound(id))?;
         tx.commit().await?;
@@ -126,7 +126,7 @@ impl Organizations {
     ) -> Result<DeleteScimConfigurationResponse, Error> {
         let id = id("scim_configuration_id", &request.scim_configuration_id)?;
 
-        let tx = self.repository.write().await?;
+        let tx = self.repository.on_behalf_of(caller.origin()).write().await?;
         if !tx.delete_configuration(caller.scope, id).await? {
             return Err(Error::ConfigurationNotFound(id));
         }
@@ -146,7 +146,7 @@ impl Organizations {
         let lifetime = lifetime(request.token_expires_in)?;
 
         let token = PlainToken::mint(Kind::Scim, &*self.random);
-        let tx = self.repository.write().await?;
+        let tx = self.repository.on_behalf_of(caller.origin()).write().await?;
         let configuration = tx.replace_token(caller.scope, id, &token.hash(), lifetime).await?;
         let configuration = configuration.ok_or(Error::ConfigurationNotFound(id))?;
         tx.commit().await?;

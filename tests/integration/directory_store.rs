@@ -1,6 +1,8 @@
 //! The store of users, groups and memberships, without a door before it.
 
 mod conditions;
+mod events;
+mod forgetting;
 mod members;
 mod model;
 mod purge;
@@ -14,7 +16,7 @@ use scimd::model::{
     Condition, ConfigurationId, GroupContent, GroupId, MemberChange, MemberId, NewConfiguration,
     Scope, Slice, TokenLifetime, User, UserContent, UserId, Written,
 };
-use scimd::repository::{Error, Repository};
+use scimd::repository::{Error, Repository, Write};
 use scimd::token::{Kind, PlainToken};
 use uuid::Uuid;
 
@@ -77,6 +79,17 @@ async fn create_named(
     create(repository, configuration, named(name)).await.id
 }
 
+/// Changes a user that there is.
+async fn update(
+    tx: &Write,
+    configuration: ConfigurationId,
+    id: UserId,
+    content: UserContent,
+) -> Written<User> {
+    let user = tx.user_for_update(configuration, id).await.unwrap().unwrap();
+    tx.update_user(configuration, &user, content).await.unwrap()
+}
+
 async fn create_group(
     repository: &Repository,
     configuration: ConfigurationId,
@@ -113,7 +126,7 @@ on_both_engines! {
         let read = server.repository.read();
         assert_eq!(read.user(configuration, created.id).await.unwrap(), Some(created.clone()));
         let tx = server.repository.write().await.unwrap();
-        assert_eq!(tx.user_for_update(configuration, created.id).await.unwrap(), Some(created));
+        assert_eq!(tx.user_for_update(configuration, created.id).await.unwrap().unwrap().user, created);
     }
 
     async fn an_update_is_the_next_version_and_found_by_its_new_values_only(server: TestServer) {
@@ -133,7 +146,7 @@ on_both_engines! {
             ..named("anne")
         };
         let tx = server.repository.write().await.unwrap();
-        let updated = done(tx.update_user(configuration, created.id, new.clone()).await.unwrap().unwrap());
+        let updated = done(update(&tx, configuration, created.id, new.clone()).await);
         tx.commit().await.unwrap();
         assert_eq!((updated.version, &updated.document), (2, &new.document));
         assert_eq!(updated.created_at, created.created_at);
@@ -156,7 +169,7 @@ on_both_engines! {
             assert_eq!(read.users(configuration, &condition, EVERYTHING).await.unwrap().len() as u64, found);
         }
         let tx = server.repository.write().await.unwrap();
-        assert!(tx.update_user(configuration, Uuid::new_v4().into(), named("x")).await.unwrap().is_none());
+        assert!(tx.user_for_update(configuration, Uuid::new_v4().into()).await.unwrap().is_none());
     }
 
     async fn a_taken_user_name_changes_nothing_and_the_transaction_goes_on(server: TestServer) {
@@ -166,10 +179,9 @@ on_both_engines! {
         let tx = server.repository.write().await.unwrap();
         let taken = tx.create_user(configuration, named("ann")).await.unwrap();
         assert_eq!(taken, Written::NameTaken);
-        let taken = tx.update_user(configuration, bob, named("ann")).await.unwrap();
-        assert_eq!(taken, Some(Written::NameTaken));
+        assert_eq!(update(&tx, configuration, bob, named("ann")).await, Written::NameTaken);
         done(tx.create_user(configuration, named("cat")).await.unwrap());
-        done(tx.update_user(configuration, bob, named("rob")).await.unwrap().unwrap());
+        done(update(&tx, configuration, bob, named("rob")).await);
         tx.commit().await.unwrap();
         let read = server.repository.read();
         assert_eq!(read.count_users(configuration, &Condition::All).await.unwrap(), 3);
@@ -306,7 +318,6 @@ on_both_engines! {
         let tx = server.repository.write().await.unwrap();
         assert!(tx.user_for_update(own, ann).await.unwrap().is_none());
         assert!(tx.group_for_update(own, theirs).await.unwrap().is_none());
-        assert!(tx.update_user(own, ann, named("x")).await.unwrap().is_none());
         assert!(!tx.delete_user(own, ann).await.unwrap());
         assert!(!tx.delete_group(own, theirs).await.unwrap());
         let ids = [ann.as_uuid(), theirs.as_uuid(), own_ann.as_uuid()];

@@ -288,6 +288,7 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
         log_format,
         migrate,
         shutdown_delay,
+        event_retention,
         cors_origins,
         scim_rate_limit,
     } = settings;
@@ -299,6 +300,7 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
         ("log_format", format!("{log_format:?}")),
         ("migrate", format!("{migrate:?}")),
         ("shutdown_delay", format!("{shutdown_delay:?}")),
+        ("event_retention", format!("{event_retention:?}")),
         ("cors_origins", format!("{cors_origins:?}")),
         ("scim_rate_limit", format!("{scim_rate_limit:?}")),
     ]

@@ -23,7 +23,7 @@ struct Setting {
     right: &'static str,
 }
 
-const SETTINGS: [Setting; 9] = [
+const SETTINGS: [Setting; 10] = [
     Setting {
         name: "listen",
         flag: Some(|flags| &mut flags.listen),
@@ -88,6 +88,15 @@ const SETTINGS: [Setting; 9] = [
         read: |settings| humantime::format_duration(settings.shutdown_delay).to_string(),
         default: "5s",
         wrong: "soon",
+        right: "must be a time span such as 10s",
+    },
+    Setting {
+        name: "event_retention",
+        flag: None,
+        values: ["1d", "30d", "365d"],
+        read: |settings| format!("{}d", settings.event_retention.as_secs() / 86_400),
+        default: "90d",
+        wrong: "always",
         right: "must be a time span such as 10s",
     },
     Setting {

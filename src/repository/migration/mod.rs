@@ -64,6 +64,11 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("0002_directory.sqlite.sql"),
                 postgres: include_str!("0002_directory.postgres.sql"),
             },
+            Step {
+                name: "0003_events",
+                sqlite: include_str!("0003_events.sqlite.sql"),
+                postgres: include_str!("0003_events.postgres.sql"),
+            },
         ];
         steps.into_iter().map(|step| Box::new(step) as _).collect()
     }

@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::Scim;
 use super::error::Error;
-use crate::model::ConfigurationId;
+use crate::model::{ConfigurationId, Origin, RequestId};
 use crate::repository::Repository;
 
 /// In the extensions of a request: an identity provider that was let in, and
@@ -17,7 +17,8 @@ use crate::repository::Repository;
 pub struct Client {
     /// The configuration whose token it showed.
     pub configuration: ConfigurationId,
-    /// The store, to be asked about that configuration only.
+    /// The store, to be asked about that configuration only. What is changed
+    /// through it is told with the configuration and the request.
     pub repository: Repository,
     /// The base URL of the configuration, without a slash at its end.
     pub base_url: String,
@@ -37,10 +38,13 @@ pub async fn authenticate(
     let client = scim.authenticator.scim_client(id, header).await?;
     let configuration = client.configuration.id;
     scim.rate_limit.check(configuration)?;
+    let request_id =
+        *request.extensions().get::<RequestId>().expect("the server gives each request an id");
+    let origin = Origin::Configuration(configuration, request_id);
     request.extensions_mut().insert(Client {
         configuration,
         base_url: format!("{}/scim/v2/{configuration}", scim.public_url),
-        repository: scim.repository,
+        repository: scim.repository.on_behalf_of(origin),
     });
     Ok(next.run(request).await)
 }

@@ -13,7 +13,7 @@ use super::list;
 use super::parameters::Parameters;
 use super::precondition::{check_if_match, is_known};
 use super::stored::{Stored, groups_of, object};
-use crate::model::{User, UserId, Written};
+use crate::model::{UserId, Written};
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::USER;
 use crate::scim::protocol::value::Object;
@@ -143,7 +143,7 @@ pub async fn deleted(client: &Client, id: &str, headers: &HeaderMap) -> Result<A
     let user_id = parse(id)?;
     let tx = client.repository.write().await?;
     let user = tx.user_for_update(client.configuration, user_id).await?.ok_or_else(not_found)?;
-    check_if_match(headers, &Stored::from(user).etag(client))?;
+    check_if_match(headers, &Stored::from(user.user).etag(client))?;
     tx.delete_user(client.configuration, user_id).await?;
     tx.commit().await?;
     Ok(Answer::nothing())
@@ -161,31 +161,23 @@ async fn change(
     let tx = client.repository.write().await?;
     let user = tx.user_for_update(client.configuration, parse(id)?).await?;
     let user = user.ok_or_else(|| Error::not_found(USER.name, id))?;
-    let user_id = user.id;
-    let stored = Stored::from(user);
-    check_if_match(headers, &stored.etag(client))?;
+    check_if_match(headers, &Stored::from(user.user.clone()).etag(client))?;
 
-    let mut document = object(&stored.document)?;
+    let mut document = object(&user.user.document)?;
     edit(&mut document)?;
     let user_name = user_name(&document);
     let content = resource::user_content(document)?;
-    let stored = if content.document == stored.document {
-        stored
+    let user = if content.document == user.user.document {
+        user.user
     } else {
-        let changed = tx.update_user(client.configuration, user_id, content).await?;
-        written(changed, &user_name, id)?.into()
+        match tx.update_user(client.configuration, &user, content).await? {
+            Written::Done(user) => user,
+            Written::NameTaken => return Err(Error::UserNameTaken(user_name)),
+        }
     };
     tx.commit().await?;
 
-    shown(client, stored, projection).await
-}
-
-fn written(written: Option<Written<User>>, user_name: &str, id: &str) -> Result<User, Error> {
-    match written {
-        Some(Written::Done(user)) => Ok(user),
-        Some(Written::NameTaken) => Err(Error::UserNameTaken(user_name.to_owned())),
-        None => Err(Error::not_found(USER.name, id)),
-    }
+    shown(client, user.into(), projection).await
 }
 
 async fn shown(client: &Client, stored: Stored, projection: &Projection) -> Result<Answer, Error> {

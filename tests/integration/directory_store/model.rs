@@ -14,7 +14,7 @@ use scimd::model::{
 use scimd::repository::Write;
 use uuid::Uuid;
 
-use super::{EVERYTHING, configuration, group, named};
+use super::{EVERYTHING, configuration, group, named, update};
 use crate::harness::{TestServer, on_both_engines};
 
 const STEPS: usize = 250;
@@ -127,7 +127,7 @@ impl Directory {
         let Some(id) = self.users.keys().copied().choose(random) else { return };
         let content = user_content(random);
         let taken = self.has(&content.user_name_key, Some(id));
-        match tx.update_user(configuration, id, content.clone()).await.unwrap().unwrap() {
+        match update(tx, configuration, id, content.clone()).await {
             Written::Done(user) => {
                 assert!(!taken);
                 assert_eq!(user.version, self.users[&id].0.version + 1);

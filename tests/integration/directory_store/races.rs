@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use scimd::model::{Condition, MemberChange, MemberId, Position, Slice, Written};
 
-use super::{configuration, create_group, create_named, done, group, named};
+use super::{configuration, create_group, create_named, done, group, named, update};
 use crate::harness::{TestServer, on_both_engines};
 
 on_both_engines! {
@@ -40,7 +40,7 @@ on_both_engines! {
             let repository = server.repository.clone();
             tokio::spawn(async move {
                 let tx = repository.write().await.unwrap();
-                let written = tx.update_user(configuration, id, named("ann")).await.unwrap().unwrap();
+                let written = update(&tx, configuration, id, named("ann")).await;
                 // What comes after a refusal is stored all the same.
                 done(tx.create_user(configuration, named(&format!("of {id}"))).await.unwrap());
                 tx.commit().await.unwrap();

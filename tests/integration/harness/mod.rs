@@ -287,6 +287,7 @@ async fn listen(
         clock,
         random,
         public_url,
+        event_retention: Duration::from_hours(90 * 24),
         cors_origins: Vec::new(),
         scim_rate_limit: 0,
     };

@@ -1,0 +1,120 @@
+//! The change feed of an organization: what happened, in order, without gaps.
+
+use uuid::Uuid;
+
+use super::{Configuration, ConfigurationId, Group, Instant, MemberId, Origin, User};
+
+/// The most members that one event tells of; more of them make more events.
+pub const MEMBERS_OF_AN_EVENT: usize = 1_000;
+
+/// One change, with the full state that it led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// 1, 2, 3, ... in the order in which changes were committed.
+    pub number: u64,
+    /// The instant of the transaction that made the change.
+    pub at: Instant,
+    /// Whether the next event is of another transaction.
+    pub ends_transaction: bool,
+    /// What happened.
+    pub kind: EventKind,
+    /// Who made it happen.
+    pub origin: Origin,
+    /// Through which configuration its subject was provisioned; or the subject
+    /// itself, where it is one.
+    pub configuration: ConfigurationId,
+    /// The user, group or configuration that changed.
+    pub subject: Uuid,
+    /// Which attributes of it changed, by their paths; of something that was
+    /// made or removed, none.
+    pub changed: Vec<String>,
+    /// What there is after it.
+    pub state: State,
+}
+
+/// What there is after an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The subject is gone, with its memberships.
+    Gone,
+    /// The user.
+    User(User),
+    /// The group; its members are told by events of their own.
+    Group(Group),
+    /// What is different among the members of a group.
+    Members(MembersState),
+    /// The configuration.
+    Configuration(Configuration),
+}
+
+/// Who entered and left a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MembersState {
+    /// The group's version since then.
+    pub version: u64,
+    /// Members now.
+    pub added: Vec<MemberId>,
+    /// None now.
+    pub removed: Vec<MemberId>,
+}
+
+macro_rules! kinds {
+    ($($(#[$comment:meta])* $kind:ident = $number:literal)+) => {
+        /// What happened. The numbers are stored, and those of the contract.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum EventKind {
+            $($(#[$comment])* $kind = $number,)+
+        }
+
+        impl EventKind {
+            /// The kind of this number.
+            #[must_use]
+            pub const fn from_number(number: i64) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$kind),)+
+                    _ => None,
+                }
+            }
+
+            /// Its number.
+            #[must_use]
+            pub const fn number(self) -> i32 {
+                self as i32
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A user was provisioned.
+    UserCreated = 1
+    /// Attributes of a user changed, but not whether it is active.
+    UserUpdated = 2
+    /// A user is no longer active: its sessions should end.
+    UserDeactivated = 3
+    /// A user is active again.
+    UserReactivated = 4
+    /// A user was removed: its sessions should end.
+    UserDeleted = 5
+    /// A group was made.
+    GroupCreated = 6
+    /// Attributes of a group changed.
+    GroupUpdated = 7
+    /// A group was removed.
+    GroupDeleted = 8
+    /// Members entered or left a group.
+    GroupMembersChanged = 9
+    /// A configuration was made.
+    ConfigurationCreated = 13
+    /// Fields of a configuration changed, but not whether it is enabled.
+    ConfigurationUpdated = 14
+    /// A configuration was switched on again.
+    ConfigurationEnabled = 15
+    /// A configuration was switched off.
+    ConfigurationDisabled = 16
+    /// A configuration was removed, and by now all that was provisioned through
+    /// it.
+    ConfigurationDeleted = 17
+    /// A configuration has another token.
+    TokenRegenerated = 18
+}

@@ -1,0 +1,274 @@
+//! Writing the change feed.
+//!
+//! The method that makes a change records its event in the same breath; all of
+//! a transaction's events are written together when it commits, because their
+//! numbers come from the one row that every change of the organization moves:
+//! whoever has it keeps the others waiting.
+
+use std::fmt::Write as _;
+use std::sync::PoisonError;
+
+use sea_orm::{DbBackend, Value};
+use uuid::Uuid;
+
+use super::{Error, Result, Write, events};
+use crate::model::{
+    Configuration, ConfigurationId, EventKind, Group, GroupId, MEMBERS_OF_AN_EVENT, MemberId,
+    OrganizationId, Origin, User,
+};
+
+/// How many events one statement writes: eight values each, of which
+/// PostgreSQL takes 65,535 and SQLite 32,766.
+const EVENTS_AT_ONCE: usize = 100;
+
+/// What a statement takes of each event beyond what they have in common.
+const COLUMNS: usize = 8;
+
+/// An event that has no number yet.
+pub(super) struct Recorded {
+    feed: Feed,
+    origin: Origin,
+    kind: EventKind,
+    configuration: Uuid,
+    subject: Uuid,
+    version: i64,
+    created_at: i64,
+    changed: String,
+    state: String,
+}
+
+/// Whose feed an event belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Feed {
+    /// The owner's of this configuration, found by the statement that writes.
+    OwnerOf(ConfigurationId),
+    Of(OrganizationId),
+}
+
+/// What a deleted configuration leaves to be told later.
+#[derive(Clone, Copy)]
+pub(super) struct Purged {
+    pub configuration: ConfigurationId,
+    pub organization: OrganizationId,
+    pub origin: Origin,
+}
+
+impl Write {
+    pub(super) fn record_user(
+        &self,
+        configuration: ConfigurationId,
+        kind: EventKind,
+        user: &User,
+        changed: &[String],
+    ) {
+        self.record(Recorded {
+            version: i64::try_from(user.version).unwrap_or(i64::MAX),
+            created_at: user.created_at.as_micros(),
+            changed: events::changed_text(changed),
+            state: user.document.clone(),
+            ..self.gone(configuration, kind, user.id.as_uuid())
+        });
+    }
+
+    pub(super) fn record_group(
+        &self,
+        configuration: ConfigurationId,
+        kind: EventKind,
+        group: &Group,
+        changed: &[String],
+    ) {
+        self.record(Recorded {
+            version: i64::try_from(group.version).unwrap_or(i64::MAX),
+            created_at: group.created_at.as_micros(),
+            changed: events::changed_text(changed),
+            state: group.document.clone(),
+            ..self.gone(configuration, kind, group.id.as_uuid())
+        });
+    }
+
+    /// Members who entered and left, in as many events as they need.
+    pub(super) fn record_members(
+        &self,
+        configuration: ConfigurationId,
+        group: GroupId,
+        version: i64,
+        added: &[MemberId],
+        removed: &[MemberId],
+    ) {
+        let members: Vec<_> = added
+            .iter()
+            .map(|member| ('+', member))
+            .chain(removed.iter().map(|member| ('-', member)))
+            .collect();
+        for members in members.chunks(MEMBERS_OF_AN_EVENT) {
+            let mut state = String::with_capacity(members.len() * 34);
+            for (sign, member) in members {
+                let kind = match member {
+                    MemberId::User(_) => 'u',
+                    MemberId::Group(_) => 'g',
+                };
+                write!(state, "{sign}{kind}{}", member.as_uuid().simple())
+                    .expect("a string takes all that is written to it");
+            }
+            self.record(Recorded {
+                version,
+                state,
+                ..self.gone(configuration, EventKind::GroupMembersChanged, group.as_uuid())
+            });
+        }
+    }
+
+    pub(super) fn record_deleted(
+        &self,
+        configuration: ConfigurationId,
+        kind: EventKind,
+        subject: Uuid,
+    ) {
+        self.record(self.gone(configuration, kind, subject));
+    }
+
+    /// What goes with a configuration that is gone already, or at last itself.
+    pub(super) fn record_purged(&self, purged: Purged, kind: EventKind, subject: Uuid) {
+        self.record(Recorded {
+            feed: Feed::Of(purged.organization),
+            origin: purged.origin,
+            ..self.gone(purged.configuration, kind, subject)
+        });
+    }
+
+    pub(super) fn record_configuration(
+        &self,
+        kind: EventKind,
+        configuration: &Configuration,
+        changed: &[&str],
+    ) {
+        self.record(Recorded {
+            feed: Feed::Of(configuration.organization_id),
+            created_at: configuration.created_at.as_micros(),
+            changed: events::changed_text(changed),
+            state: events::configuration_state(configuration),
+            ..self.gone(configuration.id, kind, configuration.id.as_uuid())
+        });
+    }
+
+    fn gone(&self, configuration: ConfigurationId, kind: EventKind, subject: Uuid) -> Recorded {
+        Recorded {
+            feed: Feed::OwnerOf(configuration),
+            origin: self.origin,
+            kind,
+            configuration: configuration.as_uuid(),
+            subject,
+            version: 0,
+            created_at: 0,
+            changed: String::new(),
+            state: String::new(),
+        }
+    }
+
+    fn record(&self, event: Recorded) {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+
+    /// Numbers what was recorded and writes it. The last thing that a
+    /// transaction does.
+    pub(super) async fn write_events(&self) -> Result<()> {
+        let mut recorded =
+            std::mem::take(&mut *self.recorded.lock().unwrap_or_else(PoisonError::into_inner));
+        while let Some(first) = recorded.first() {
+            let feed = first.feed;
+            let same = recorded.iter().take(EVENTS_AT_ONCE).take_while(|each| each.feed == feed);
+            let rest = recorded.split_off(same.count());
+            self.write_at_once(feed, recorded, rest.is_empty()).await?;
+            recorded = rest;
+        }
+        Ok(())
+    }
+
+    async fn write_at_once(&self, feed: Feed, events: Vec<Recorded>, is_end: bool) -> Result<()> {
+        let sql = statement(self.backend(), feed, events.len());
+        let count = i64::try_from(events.len()).expect("they are at most EVENTS_AT_ONCE");
+        let owner = match feed {
+            Feed::OwnerOf(configuration) => configuration.as_uuid(),
+            Feed::Of(organization) => organization.as_uuid(),
+        };
+        let mut values: Vec<Value> =
+            vec![owner.into(), count.into(), self.now.as_micros().into(), is_end.into()];
+        for event in events {
+            values.extend([
+                i64::from(event.kind.number()).into(),
+                event.origin.to_bytes().into(),
+                event.configuration.into(),
+                event.subject.into(),
+                event.version.into(),
+                event.created_at.into(),
+                event.changed.into(),
+                event.state.into(),
+            ]);
+        }
+        // A change through a configuration that is gone by now is none.
+        if self.execute(sql, values).await? == 0 { Err(Error::ConfigurationGone) } else { Ok(()) }
+    }
+}
+
+/// The statement that writes so many events: the counter is moved and read, and
+/// all rows are written, in one round trip.
+///
+/// `$1` is the feed, `$2` how many, `$3` the instant, `$4` whether the last one
+/// ends the transaction; then follow the values of each event.
+fn statement(backend: DbBackend, feed: Feed, events: usize) -> String {
+    let (source, owner) = match feed {
+        Feed::OwnerOf(_) => (
+            "SELECT organization_id, $2 FROM scim_configurations WHERE id = $1",
+            "(SELECT organization_id FROM scim_configurations WHERE id = $1)",
+        ),
+        Feed::Of(_) => ("VALUES ($1, $2)", "$1"),
+    };
+    let (source, types) = match backend {
+        DbBackend::Sqlite => (source.to_owned(), [""; COLUMNS]),
+        _ => (
+            source.replace("$1", "$1::uuid").replace("$2", "$2::bigint"),
+            ["bigint", "bytea", "uuid", "uuid", "bigint", "bigint", "text", "text"],
+        ),
+    };
+    let counted = format!(
+        "INSERT INTO scim_feeds (organization_id, newest) {source} \
+         ON CONFLICT (organization_id) \
+         DO UPDATE SET newest = scim_feeds.newest + excluded.newest"
+    );
+    let mut rows = String::new();
+    for event in 0..events {
+        let separator = if event == 0 { "" } else { ", " };
+        write!(rows, "{separator}({event}").expect("a string takes all that is written to it");
+        for (column, kind) in types.iter().enumerate() {
+            let place = 5 + event * types.len() + column;
+            let cast = if kind.is_empty() { "" } else { "::" };
+            write!(rows, ", ${place}{cast}{kind}")
+                .expect("a string takes all that is written to it");
+        }
+        rows.push(')');
+    }
+    let columns = "organization_id, number, occurred_at, ends_transaction, kind, origin, \
+         configuration_id, subject_id, version, created_at, changed, state";
+    let last = events - 1;
+    match backend {
+        // Two statements in one text: SQLite has no INSERT within a SELECT.
+        DbBackend::Sqlite => format!(
+            "{counted}; \
+             INSERT INTO scim_events ({columns}) \
+             SELECT feed.organization_id, feed.newest - $2 + 1 + event.column1, $3, \
+                 $4 AND event.column1 = {last}, event.column2, event.column3, event.column4, event.column5, \
+                 event.column6, event.column7, event.column8, event.column9 \
+             FROM scim_feeds AS feed, (VALUES {rows}) AS event \
+             WHERE feed.organization_id = {owner}"
+        ),
+        _ => format!(
+            "WITH feed AS ({counted} RETURNING organization_id, newest) \
+             INSERT INTO scim_events ({columns}) \
+             SELECT feed.organization_id, feed.newest - $2::bigint + 1 + event.column1, $3::bigint, \
+                 $4::boolean AND event.column1 = {last}, event.column2, event.column3, \
+                 event.column4, event.column5, event.column6, event.column7, event.column8, \
+                 event.column9 \
+             FROM feed, (VALUES {rows}) AS event"
+        ),
+    }
+}
