@@ -1,0 +1,103 @@
+//! The statements through rusqlite, which is SQLite without a thread between.
+
+use std::hint::black_box;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::ensure;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::generate::sqlite_file;
+use crate::meaning::Constants;
+use crate::statements::{Statement, Step};
+use crate::subject::Subject;
+
+/// How many statements a connection keeps prepared.
+const STATEMENTS: usize = 256;
+
+/// A reader of its own, and the writer that all share.
+pub struct Lane {
+    reader: Connection,
+    writer: Arc<Mutex<Connection>>,
+}
+
+/// Opens a file as the server does.
+pub fn open(url: &str, readers: usize) -> anyhow::Result<Vec<Lane>> {
+    let open = |flags: OpenFlags| -> anyhow::Result<Connection> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(sqlite_file(url), flags)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")?;
+        Ok(connection)
+    };
+    let writer = Arc::new(Mutex::new(open(OpenFlags::SQLITE_OPEN_READ_WRITE)?));
+    let lane = || -> anyhow::Result<Lane> {
+        let reader = open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        Ok(Lane { reader, writer: Arc::clone(&writer) })
+    };
+    (0..readers).map(|_| lane()).collect()
+}
+
+impl Lane {
+    pub fn run(
+        &self,
+        step: &Step,
+        constants: &Constants,
+        subject: &mut Subject,
+    ) -> anyhow::Result<()> {
+        match step {
+            Step::Alone(statement) => run(&self.reader, statement, constants, subject),
+            Step::Transaction { begin, statements, commit } => {
+                let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+                writer.prepare_cached(begin)?.execute([])?;
+                for statement in statements {
+                    run(&writer, statement, constants, subject)?;
+                }
+                writer.prepare_cached(commit)?.execute([])?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Runs a statement, and reads all that it answers.
+fn run(
+    connection: &Connection,
+    statement: &Statement,
+    constants: &Constants,
+    subject: &mut Subject,
+) -> anyhow::Result<()> {
+    let mut prepared = connection.prepare_cached(&statement.numbered)?;
+    let (expected, given) = (prepared.parameter_count(), statement.parameters.len());
+    ensure!(expected == given, "{given} of {expected} parameters of {}", statement.sql);
+    for (place, meaning) in statement.parameters.iter().enumerate() {
+        prepared.raw_bind_parameter(place + 1, constants.value(*meaning, subject))?;
+    }
+    let mut found = 0;
+    if statement.has_rows {
+        let columns = prepared.column_count();
+        let version = prepared.column_index("version").ok();
+        let mut rows = prepared.raw_query();
+        while let Some(row) = rows.next()? {
+            found += 1;
+            for place in 0..columns {
+                match row.get_ref(place)? {
+                    ValueRef::Text(text) => drop(black_box(text.to_vec())),
+                    ValueRef::Integer(number) => {
+                        black_box(number);
+                        if version == Some(place) {
+                            subject.version = number;
+                        }
+                    }
+                    other => drop(black_box(other)),
+                }
+            }
+        }
+    } else {
+        found = prepared.raw_execute()?;
+    }
+    ensure!(found > 0 || statement.may_be_empty, "nothing found by {}", statement.sql);
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! What one operation is about: the same for the request that the server gets
+//! and for the statements that a ceiling runs.
+
+use scimd::clock::{Clock as _, Random as _, SystemClock, SystemRandom};
+use scimd::model::UserId;
+use uuid::Uuid;
+
+use crate::directory::{Person, Team};
+
+/// One user, group or configuration, and what is to become of it.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub configuration: Uuid,
+    pub person: Person,
+    /// The person's id; another one than its number's where it is new.
+    pub user: Uuid,
+    pub team: Option<Team>,
+    /// `active`, or a switch of a configuration.
+    pub flag: bool,
+    /// Makes the name another one.
+    pub revision: u64,
+    /// Members, or everybody on a page.
+    pub many: Vec<Uuid>,
+    pub more_members: i64,
+    pub resources_at_most: i64,
+    pub configurations_at_most: i64,
+    /// The hash of a token that the operation makes.
+    pub new_token: Option<[u8; 32]>,
+    pub lifetime: i64,
+    /// The version that was read.
+    pub version: i64,
+    pub created_at: i64,
+    pub now: i64,
+}
+
+impl Subject {
+    /// Somebody who is there, and the configuration that this one is in.
+    pub fn of(configuration: Uuid, person: Person) -> Self {
+        Self {
+            configuration,
+            person,
+            user: person.id(),
+            team: None,
+            flag: true,
+            revision: 0,
+            many: vec![person.id()],
+            more_members: 0,
+            resources_at_most: 1,
+            configurations_at_most: 1,
+            new_token: None,
+            lifetime: 31_536_000_000_000,
+            version: 0,
+            created_at: person.created_at(),
+            now: SystemClock.now().as_micros(),
+        }
+    }
+
+    /// The same person about to be made.
+    pub fn made_now(self) -> Self {
+        let mut random = [0; 10];
+        SystemRandom.fill(&mut random);
+        let user = UserId::new(SystemClock.now(), random).as_uuid();
+        Self { user, created_at: self.now, ..self }
+    }
+
+    pub fn group(&self) -> Uuid {
+        self.team.map(Team::id).unwrap_or_default()
+    }
+
+    pub fn name(&self) -> String {
+        format!("Configuration, revision {:010}", self.revision % 10_000_000_000)
+    }
+
+    pub fn external_id(&self) -> String {
+        self.team.map_or_else(|| self.person.external_id(), Team::external_id)
+    }
+
+    pub fn display_name(&self) -> String {
+        self.team
+            .map_or_else(|| self.person.display_name(), |team| team.display_name(self.revision))
+    }
+
+    pub fn document(&self) -> String {
+        self.team
+            .map_or_else(|| self.person.document(self.flag), |team| team.document(self.revision))
+    }
+
+    pub fn email(&self, place: usize) -> String {
+        self.person.emails().into_iter().nth(place).unwrap_or_default()
+    }
+}
