@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 /// 2026-01-01T00:00:00Z, when the first of them was provisioned.
-const BEGINNING: u64 = 1_767_225_600_000;
+pub const BEGINNING: u64 = 1_767_225_600_000;
 /// Groups that are changed, of each size: as many as there are of the largest.
 const CHANGED: u64 = 10;
 

@@ -2,9 +2,11 @@
 //! what its parts would cost alone. docs/performance.md has the figures and says
 //! what they mean.
 
+mod bench;
 mod ceilings;
 mod directory;
 mod driver;
+mod extras;
 mod gauge;
 mod generate;
 mod meaning;
@@ -12,8 +14,11 @@ mod measure;
 mod operations;
 mod options;
 mod postgres;
+mod reading;
 mod record;
+mod report;
 mod requests;
+mod results;
 mod rpc;
 mod run;
 mod server;

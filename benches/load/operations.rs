@@ -172,6 +172,23 @@ impl Operation {
         all
     }
 
+    /// Whether the size of the directory could matter to it, and nothing else.
+    pub const fn is_about_directory(&self) -> bool {
+        match self.action {
+            Action::CreateUser
+            | Action::GetUser
+            | Action::FindByUserName
+            | Action::FindByExternalId
+            | Action::PatchUser
+            | Action::FirstPage
+            | Action::PageBehind => true,
+            Action::Members { .. }
+            | Action::RenameGroup { .. }
+            | Action::GetGroup { .. }
+            | Action::Rpc(_) => false,
+        }
+    }
+
     /// How many requests belong together: what one does, the next undoes.
     pub const fn phases(&self) -> usize {
         match self.action {

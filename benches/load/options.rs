@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::operations::{Action, Operation};
+
 /// Measures the real server, each operation beside its ceilings.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "load")]
@@ -12,11 +14,11 @@ pub struct Options {
     /// On which database
     #[arg(long, value_enum, default_value = "both")]
     pub engine: Engines,
-    /// Sizes of the directory
-    #[arg(long, value_delimiter = ',', default_value = "1000,1000000")]
+    /// Sizes of the directory: all operations are measured at the ends
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000")]
     pub users: Vec<u64>,
-    /// Sizes of the groups
-    #[arg(long, value_delimiter = ',', default_value = "10,100000")]
+    /// Sizes of the groups, likewise
+    #[arg(long, value_delimiter = ',', default_value = "10,1000,100000")]
     pub groups: Vec<u64>,
     /// How often each operation is measured, in turn with its ceilings
     #[arg(long, default_value_t = 3)]
@@ -78,8 +80,8 @@ impl Options {
     pub fn read() -> Self {
         let mut options = Self::parse();
         if options.quick {
-            options.users = vec![200, 2_000];
-            options.groups = vec![10, 1_000];
+            options.users = vec![200, 500, 2_000];
+            options.groups = vec![10, 100, 1_000];
             options.rounds = 1;
             options.seconds = 0.1;
         }
@@ -93,6 +95,19 @@ impl Options {
             Engines::Sqlite => vec![Engine::Sqlite],
             Engines::Postgres => vec![Engine::Postgres],
             Engines::Both => vec![Engine::Sqlite, Engine::Postgres],
+        }
+    }
+
+    /// Whether it is about a group of neither the smallest size nor the largest:
+    /// there only the growth is of interest.
+    pub fn is_between(&self, operation: &Operation) -> bool {
+        match operation.action {
+            Action::Members { size, count: 1 }
+            | Action::RenameGroup { size }
+            | Action::GetGroup { size } => {
+                self.groups.first() != Some(&size) && self.groups.last() != Some(&size)
+            }
+            _ => false,
         }
     }
 

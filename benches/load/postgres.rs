@@ -44,6 +44,9 @@ cat >/dev/null
 /// What is unlike the defaults, for the report.
 pub const SETTINGS: &str = "shared_buffers=1GB, max_wal_size=8GB, fsync=on, synchronous_commit=on";
 
+/// The database that a run is about.
+pub const DATABASE_OF_RUN: &str = "bench_run";
+
 /// A running PostgreSQL. Dropped, it is shut down.
 pub struct Postgres {
     watchdog: Child,

@@ -14,7 +14,7 @@ use crate::options::Engine;
 /// Configurations that are read and changed; the others are there to be deleted.
 pub const CHANGED_CONFIGURATIONS: u64 = 1_000;
 /// How many draw, each of things of its own.
-const SOURCES: u64 = 4;
+const SOURCES: u64 = 5;
 
 /// A filled database.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +52,7 @@ pub enum Source {
     Sqlx,
     Driver,
     Recorder,
+    Memory,
 }
 
 /// How far a source has come with what can be used but once.

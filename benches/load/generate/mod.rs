@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ pub use self::faithful::check as check_faithful;
 use self::rows::{Row, Table};
 use crate::directory::Directory;
 use crate::options::Engine;
-use crate::postgres::Postgres;
+use crate::postgres::{DATABASE_OF_RUN as RUN, Postgres};
 use crate::server::{Log, Server, create_key, home};
 use crate::world::World;
 
@@ -46,9 +46,6 @@ pub async fn remove(world: &World, postgres: Option<&Postgres>) -> anyhow::Resul
         Engine::Postgres => postgres.context("PostgreSQL runs")?.drop_database(RUN).await,
     }
 }
-
-/// The database of a run.
-const RUN: &str = "bench_run";
 
 fn run_file() -> PathBuf {
     home().join(format!("{RUN}.db"))
@@ -107,6 +104,7 @@ impl<'a> Template<'a> {
     async fn make(&self) -> anyhow::Result<World> {
         let begun = Instant::now();
         fs::create_dir_all(home())?;
+        self.remove_outdated().await?;
         let url = match self.engine {
             Engine::Sqlite => {
                 remove_sqlite(&self.file())?;
@@ -145,6 +143,25 @@ impl<'a> Template<'a> {
             begun.elapsed()
         );
         Ok(world)
+    }
+
+    /// Removes directories of the same size that are not made any more.
+    async fn remove_outdated(&self) -> anyhow::Result<()> {
+        let prefix = format!("bench_{}_", self.directory.users);
+        let suffix = format!(".{}.json", self.engine.name());
+        for file in files(&home())? {
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let Some(name) = name.strip_suffix(&suffix) else { continue };
+            if !name.starts_with(&prefix) {
+                continue;
+            }
+            match self.engine {
+                Engine::Sqlite => remove_sqlite(&home().join(format!("{name}.db")))?,
+                Engine::Postgres => self.postgres()?.drop_database(name).await?,
+            }
+            fs::remove_file(file)?;
+        }
+        Ok(())
     }
 
     async fn copy(&self, world: World) -> anyhow::Result<World> {
@@ -218,6 +235,5 @@ fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
         files.push(entry?.path());
     }
     files.sort();
-    ensure!(!files.is_empty(), "nothing in {}", path.display());
     Ok(files)
 }

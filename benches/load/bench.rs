@@ -1,0 +1,145 @@
+//! The server and its ceilings on one database, and taking turns.
+
+use std::sync::Arc;
+
+use crate::ceilings::{Ceiling, Library, Order, Setup};
+use crate::driver;
+use crate::gauge::Span;
+use crate::measure::Figures;
+use crate::operations::{Action, Operation};
+use crate::options::Options;
+use crate::record::Recording;
+use crate::results::{Ceilings, Measured, Throughput};
+use crate::rpc::Method;
+use crate::server::{Log, Server};
+use crate::world::{Counters, Source, World};
+
+/// Connections where throughput is what matters.
+const MANY_CONNECTIONS: u64 = 64;
+
+pub struct Bench<'a> {
+    options: &'a Options,
+    world: &'a World,
+    /// The process of the database server, if there is one.
+    database: Option<u32>,
+    recording: Recording,
+    pub server: Server,
+    sqlx: Ceiling,
+    driver: Ceiling,
+    counters: Arc<Counters>,
+    /// Another one for each measurement, so that none is about the same people.
+    seed: u64,
+}
+
+impl<'a> Bench<'a> {
+    pub async fn start(
+        options: &'a Options,
+        world: &'a World,
+        database: Option<u32>,
+        recording: Recording,
+    ) -> anyhow::Result<Self> {
+        let store = |library| {
+            let (world, recording) = (world.clone(), recording.clone());
+            Setup::Store { library, world, recording }
+        };
+        Ok(Self {
+            server: Server::start(&world.url, Log::Default).await?,
+            sqlx: Ceiling::start("sqlx", &store(Library::Sqlx))?,
+            driver: Ceiling::start("driver", &store(Library::Driver))?,
+            counters: Counters::new(Source::Server),
+            seed: 0,
+            options,
+            world,
+            database,
+            recording,
+        })
+    }
+
+    /// Has the server open its connections and read what it then keeps.
+    pub async fn warm_up(&mut self, operations: &[Operation]) -> anyhow::Result<()> {
+        for operation in operations.iter().filter(|operation| operation.is_about_directory()) {
+            let seconds = self.options.seconds / 4.0;
+            self.load(operation, &Span { warm_up: 0.0, seconds, at_most: None }).await?;
+        }
+        Ok(())
+    }
+
+    /// Measures an operation, round by round in turn with its ceilings.
+    pub async fn operation(
+        &mut self,
+        operation: &Operation,
+        with_ceilings: bool,
+    ) -> anyhow::Result<Measured> {
+        let recorded = self.recording[&operation.name].clone();
+        let setup = Setup::Constant { operation: operation.clone(), recorded };
+        let mut stack = Ceiling::start("constant", &setup)?;
+        let stack_target = stack.target().await?;
+        // What no target is about is worth less time.
+        let rounds = self.options.rounds;
+        let rounds = if operation.target.is_some() { rounds } else { rounds.div_ceil(2) };
+        let span = self.span(operation);
+        let mut all = Vec::new();
+        for _ in 0..rounds {
+            let mut round = vec![self.load(operation, &span).await?];
+            if with_ceilings {
+                let counters = Counters::new(Source::Recorder);
+                let load =
+                    driver::run(&stack_target, self.world, operation, &counters, self.seed, &span);
+                round.push(load.await?);
+                let order = self.order(operation, span, false);
+                round.push(self.sqlx.order(&order).await?);
+                round.push(self.driver.order(&order).await?);
+            }
+            all.push(round);
+        }
+        let median = |place: usize| {
+            let figures: Vec<_> =
+                all.iter().filter_map(|round: &Vec<Figures>| round.get(place).copied()).collect();
+            Figures::median(&figures)
+        };
+        let ceilings = with_ceilings.then(|| Ceilings {
+            constant: median(1),
+            sqlx: median(2),
+            driver: median(3),
+        });
+        let server = median(0);
+        Ok(Measured { operation: operation.clone(), server, ceilings, rounds: all })
+    }
+
+    /// Measures how much the server and the driver can do, in turns.
+    pub async fn throughput(&mut self, operation: &Operation) -> anyhow::Result<Throughput> {
+        let operation = Operation { connections: MANY_CONNECTIONS, ..operation.clone() };
+        let span = self.span(&operation);
+        let (mut server, mut driver) = (Vec::new(), Vec::new());
+        for _ in 0..self.options.rounds {
+            server.push(self.load(&operation, &span).await?);
+            let only_transactions = self.database.is_none();
+            let order = self.order(&operation, span, only_transactions);
+            driver.push(self.driver.order(&order).await?);
+        }
+        let (server, driver) = (Figures::median(&server), Figures::median(&driver));
+        Ok(Throughput { operation, server, driver })
+    }
+
+    async fn load(&mut self, operation: &Operation, span: &Span) -> anyhow::Result<Figures> {
+        self.seed += 1;
+        let target = self.server.target(self.database);
+        driver::run(&target, self.world, operation, &self.counters, self.seed, span).await
+    }
+
+    fn order(&self, operation: &Operation, span: Span, only_transactions: bool) -> Order {
+        let (operation, seed, database) = (operation.clone(), self.seed, self.database);
+        Order { operation, seed, span, only_transactions, database }
+    }
+
+    fn span(&self, operation: &Operation) -> Span {
+        // Over two protocols, each its rounds.
+        let measurements = 2 * self.options.rounds as u64;
+        let deletes = operation.action == Action::Rpc(Method::Delete);
+        Span {
+            warm_up: self.options.seconds * 0.1,
+            seconds: self.options.seconds,
+            at_most: deletes.then(|| Counters::share(self.world) / measurements),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a run came to.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::Context as _;
+use scimd::clock::{Clock as _, SystemClock};
+
+use crate::measure::Figures;
+use crate::operations::Operation;
+use crate::options::Engine;
+
+/// Everything.
+#[derive(Debug)]
+pub struct Results {
+    pub machine: Machine,
+    pub seconds: f64,
+    pub rounds: usize,
+    pub databases: Vec<Database>,
+    pub memory: Option<Memory>,
+}
+
+/// On what it was measured.
+#[derive(Debug)]
+pub struct Machine {
+    pub time: String,
+    pub command: String,
+    pub cpu: String,
+    pub cores: usize,
+    pub memory_gb: u64,
+    pub kernel: String,
+    pub rustc: String,
+    pub commit: String,
+}
+
+/// One engine with one size of directory.
+#[derive(Debug)]
+pub struct Database {
+    pub engine: Engine,
+    pub version: String,
+    pub users: u64,
+    pub operations: Vec<Measured>,
+    pub throughput: Vec<Throughput>,
+    /// The most memory that the server has had, in bytes.
+    pub peak_memory: u64,
+    /// What pgbench does of the statement that finds a user by id, a second.
+    pub pgbench: Option<f64>,
+}
+
+/// An operation: the middle of all rounds, and the rounds.
+#[derive(Debug)]
+pub struct Measured {
+    pub operation: Operation,
+    pub server: Figures,
+    /// Where they were measured as well.
+    pub ceilings: Option<Ceilings>,
+    pub rounds: Vec<Vec<Figures>>,
+}
+
+/// What the parts cost alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Ceilings {
+    pub constant: Figures,
+    pub sqlx: Figures,
+    pub driver: Figures,
+}
+
+/// The server beside the driver, as fast as both can.
+#[derive(Debug)]
+pub struct Throughput {
+    pub operation: Operation,
+    pub server: Figures,
+    pub driver: Figures,
+}
+
+/// A load of several kinds at once.
+#[derive(Debug)]
+pub struct Memory {
+    pub users: u64,
+    pub seconds: f64,
+    pub requests: u64,
+    pub peak: u64,
+}
+
+impl Measured {
+    /// How many times the sum of stack and statements the server costs.
+    pub fn ratio(&self) -> Option<f64> {
+        self.ceilings.map(|parts| self.server.cpu / (parts.constant.cpu + parts.sqlx.cpu))
+    }
+
+    /// The same where the statements go through the driver.
+    pub fn ratio_to_driver(&self) -> Option<f64> {
+        self.ceilings.map(|parts| self.server.cpu / (parts.constant.cpu + parts.driver.cpu))
+    }
+}
+
+impl Machine {
+    pub fn read() -> anyhow::Result<Self> {
+        let cpu = fs::read_to_string("/proc/cpuinfo")?;
+        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name"));
+        let memory = fs::read_to_string("/proc/meminfo")?;
+        let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+        let memory = memory.and_then(|line| line.trim().strip_suffix(" kB"));
+        let memory: u64 = memory.context("/proc/meminfo has MemTotal")?.trim().parse()?;
+        let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+        let options =
+            if words.is_empty() { String::new() } else { format!(" -- {}", words.join(" ")) };
+        Ok(Self {
+            time: SystemClock.now().to_string(),
+            command: format!("cargo bench --bench load{options}"),
+            cpu: cpu.unwrap_or_default().trim_start_matches(['\t', ' ', ':']).to_owned(),
+            cores: std::thread::available_parallelism()?.get(),
+            memory_gb: memory / 1_000_000,
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            rustc: said("rustc", &["--version"]),
+            commit: said("git", &["describe", "--always", "--dirty"]),
+        })
+    }
+}
+
+/// What a program says, or nothing.
+fn said(program: &str, arguments: &[&str]) -> String {
+    let home = env!("CARGO_MANIFEST_DIR");
+    let output = Command::new(program).args(arguments).current_dir(home).output();
+    let output = output.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&output).trim().to_owned()
+}
