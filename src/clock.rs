@@ -10,8 +10,8 @@ use std::sync::{
 };
 use std::time::{Duration, SystemTime};
 
-use rand::rngs::{StdRng, SysRng};
-use rand::{Rng, SeedableRng, TryRng};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use crate::model::Instant;
 
@@ -75,14 +75,16 @@ impl Clock for ManualClock {
     }
 }
 
-/// The generator of the operating system.
+/// A generator for secrets, one for each thread, which the operating system's
+/// seeds now and then: every request has an id, and a system call for each would
+/// cost more than the id.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
+    #[expect(clippy::disallowed_methods, reason = "this is the room that may be random")]
     fn fill(&self, bytes: &mut [u8]) {
-        // Without randomness there is no secret to hand out, and no way on.
-        SysRng.try_fill_bytes(bytes).expect("the operating system provides randomness");
+        rand::rng().fill_bytes(bytes);
     }
 }
 

@@ -12,10 +12,9 @@ use crate::token::TokenHash;
 impl Read {
     /// The key with this hash, be it expired or revoked.
     pub async fn api_key_of_token(&self, hash: &TokenHash) -> Result<Option<ApiKey>> {
-        let row = Entity::find()
-            .filter(Column::Hash.eq(StoredHash::from(hash)))
-            .one(&self.connection)
-            .await?;
+        const SQL: &str = "SELECT id, organization_id, role, name, hash, created_at, expires_at, \
+                 revoked_at FROM api_keys WHERE hash = $1";
+        let row: Option<Model> = self.query_one(SQL, [StoredHash::from(hash).into()]).await?;
         row.map(ApiKey::try_from).transpose()
     }
 

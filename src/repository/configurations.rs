@@ -22,7 +22,13 @@ impl Read {
         scope: Scope,
         id: ConfigurationId,
     ) -> Result<Option<Configuration>> {
-        let row = Entity::find().filter(one(scope, id)).one(&self.connection).await?;
+        let row: Option<Model> = match scope.organization() {
+            None => self.query_one(&select("id = $1"), [id.as_uuid().into()]).await?,
+            Some(own) => {
+                let values = [id.as_uuid().into(), own.as_uuid().into()];
+                self.query_one(&select("id = $1 AND organization_id = $2"), values).await?
+            }
+        };
         Ok(row.map(Configuration::from))
     }
 
@@ -32,12 +38,9 @@ impl Read {
         id: ConfigurationId,
         hash: &TokenHash,
     ) -> Result<Option<Configuration>> {
-        let row = Entity::find()
-            .filter(Column::Id.eq(id.as_uuid()))
-            .filter(Column::TokenHash.eq(StoredHash::from(hash)))
-            .one(&self.connection)
-            .await?;
-        Ok(row.map(Configuration::from))
+        let values = [id.as_uuid().into(), StoredHash::from(hash).into()];
+        let row = self.query_one(&select("id = $1 AND token_hash = $2"), values).await?;
+        Ok(row.map(|row: Model| row.into()))
     }
 
     /// One page of the configurations within `scope`, oldest first, and the
@@ -231,6 +234,16 @@ impl From<Model> for Configuration {
             updated_at: Instant::from_micros(row.updated_at),
         }
     }
+}
+
+/// What is read of a configuration, by a condition.
+fn select(condition: &str) -> String {
+    format!(
+        "SELECT id, organization_id, name, enabled, sso_configuration_id, \
+             allow_unverified_email_account_linking, token_hash, token_lifetime, \
+             token_expires_at, created_at, updated_at \
+         FROM scim_configurations WHERE {condition}"
+    )
 }
 
 fn within(scope: Scope) -> Condition {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::counts;
 use super::entity::{group, user};
 use super::query::{self, Field, Kind};
-use super::{Error, Result};
+use super::{Error, Read, Result};
 use crate::model::{Condition, ConfigurationId, Position, Slice};
 
 /// A table of resources.
@@ -37,14 +37,24 @@ pub(super) struct Row {
     pub updated_at: i64,
 }
 
-/// The resource with this id.
-pub(super) async fn find<E: Resource, C: ConnectionTrait>(
-    connection: &C,
-    configuration: ConfigurationId,
-    id: Uuid,
-) -> Result<Option<Row>> {
-    let row = one::<E>(configuration, id).into_model::<Row>().one(connection).await?;
-    Ok(row)
+impl Read {
+    /// The resource with this id.
+    pub(super) async fn resource(
+        &self,
+        kind: Kind,
+        configuration: ConfigurationId,
+        id: Uuid,
+    ) -> Result<Option<Row>> {
+        let table = match kind {
+            Kind::User => "scim_users",
+            Kind::Group => "scim_groups",
+        };
+        let sql = format!(
+            "SELECT id, document, version, created_at, updated_at FROM {table} \
+             WHERE configuration_id = $1 AND id = $2"
+        );
+        self.query_one(&sql, [configuration.as_uuid().into(), id.into()]).await
+    }
 }
 
 /// The same, and nobody else changes it until the transaction ends. It may

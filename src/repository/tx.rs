@@ -17,6 +17,21 @@ pub struct Read {
     pub(super) connection: Reader,
 }
 
+impl Read {
+    /// The row that a statement answers. For what every request asks: a statement
+    /// that is written out need not be put together each time.
+    pub(super) async fn query_one<T: FromQueryResult>(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Option<T>> {
+        let backend = self.connection.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        let row = self.connection.query_one_raw(statement).await?;
+        Ok(row.map(|row| T::from_query_result(&row, "")).transpose()?)
+    }
+}
+
 /// A transaction that may write. Dropped without [`Write::commit`], it is
 /// rolled back.
 ///

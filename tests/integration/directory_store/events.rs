@@ -104,7 +104,7 @@ on_both_engines! {
         let seen = events(store, organization, 3).await;
         assert_eq!(kinds(&seen), [GroupCreated, GroupMembersChanged, GroupCreated]);
         assert_eq!(ends(&seen), [false, true, true]);
-        let mut both = vec![ann, MemberId::User(bob)];
+        let mut both = [ann, MemberId::User(bob)];
         both.sort();
         let (version, added, removed) = members(&seen[1]);
         assert_eq!((version, BTreeSet::from_iter(added), removed), (1, both.iter().collect(), &[][..]));
