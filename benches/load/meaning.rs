@@ -31,6 +31,11 @@ pub enum Meaning {
     Version,
     CreatedAt,
     Now,
+    EventSubject,
+    Origin,
+    Changed,
+    /// What an event tells, of as many as there are.
+    State(usize),
     /// The user's first address, or second.
     Email(usize),
     /// Ids, as one text.
@@ -76,8 +81,9 @@ impl Value {
 }
 
 impl Meaning {
-    /// By the column that the parameter stands beside.
-    pub fn of(table: &str, column: &str, many: bool, emails: usize) -> Option<Self> {
+    /// By the column that the parameter stands beside, and how many others of the
+    /// statement stand beside it before.
+    pub fn of(table: &str, column: &str, many: bool, repeated: usize) -> Option<Self> {
         Some(match (table, column) {
             _ if many => Self::Many,
             ("scim_configurations", "id") | (_, "configuration_id") => Self::Configuration,
@@ -94,16 +100,21 @@ impl Meaning {
             (_, "external_id") => Self::ExternalId,
             (_, "display_name_key") => Self::DisplayNameKey,
             (_, "active") => Self::Active,
-            (_, "true") => Self::True,
+            (_, "true" | "ends_transaction") => Self::True,
             (_, "document") => Self::Document,
             (_, "version") => Self::Version,
+            (_, "subject_id") => Self::EventSubject,
+            (_, "origin") => Self::Origin,
+            (_, "changed") => Self::Changed,
+            (_, "state") => Self::State(repeated),
             (_, "created_at") => Self::CreatedAt,
-            (_, "updated_at" | "token_expires_at" | "since") => Self::Now,
-            (_, "value_key") => Self::Email(emails),
+            (_, "updated_at" | "occurred_at" | "token_expires_at" | "since") => Self::Now,
+            (_, "value_key") => Self::Email(repeated),
             (_, "member_count") => Self::MoreMembers,
             ("scim_users" | "scim_groups", "limit") => Self::ResourcesAtMost,
             ("scim_configurations", "limit") => Self::ConfigurationsAtMost,
-            (_, "limit") => Self::One,
+            // How many events there are at once, and of which kind.
+            (_, "limit" | "newest" | "kind") => Self::One,
             _ => return None,
         })
     }
@@ -111,19 +122,24 @@ impl Meaning {
     /// Of which type its value is.
     pub const fn kind(self) -> Kind {
         match self {
-            Self::Configuration | Self::Organization | Self::Sso | Self::User | Self::Group => {
-                Kind::Uuid
-            }
+            Self::Configuration
+            | Self::Organization
+            | Self::Sso
+            | Self::User
+            | Self::Group
+            | Self::EventSubject => Kind::Uuid,
             Self::Name
             | Self::UserNameKey
             | Self::ExternalId
             | Self::DisplayNameKey
             | Self::Document
             | Self::Email(_)
+            | Self::Changed
+            | Self::State(_)
             | Self::Many
             | Self::OneOfMany(_) => Kind::Text,
             Self::Flag | Self::Active | Self::True => Kind::Boolean,
-            Self::TokenHash | Self::KeyHash => Kind::Bytes,
+            Self::TokenHash | Self::KeyHash | Self::Origin => Kind::Bytes,
             Self::Lifetime
             | Self::Version
             | Self::CreatedAt
@@ -178,6 +194,10 @@ impl Constants {
             Meaning::Version => Value::Integer(subject.version + 1),
             Meaning::CreatedAt => Value::Integer(subject.created_at),
             Meaning::Now => Value::Integer(subject.now),
+            Meaning::EventSubject => Value::Uuid(subject.event_subject()),
+            Meaning::Origin => Value::Bytes(subject.origin()),
+            Meaning::Changed => Value::Text(subject.changed().to_owned()),
+            Meaning::State(place) => Value::Text(subject.state(place)),
             Meaning::Email(place) => Value::Text(subject.email(place)),
             Meaning::Many => Value::Text(many(self.engine, &subject.many)),
             Meaning::OneOfMany(place) => {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::directory::{Directory, Person};
 use crate::options::Options;
 use crate::rpc::Method;
-use crate::subject::Subject;
+use crate::subject::{About, Subject};
 use crate::world::{Draw, Spare, World};
 
 /// How a request travels.
@@ -218,15 +218,14 @@ impl Operation {
                 let team = draw.team(directory, size);
                 let outsiders = draw.outsiders(directory, team, count);
                 let many: Vec<_> = outsiders.iter().map(|person| person.id()).collect();
-                Subject { team: Some(team), many, ..of(outsiders[0]) }
+                Subject { about: About::Members, team: Some(team), many, ..of(outsiders[0]) }
             }
-            Action::RenameGroup { size } => {
-                let revision = 1 + draw.number() % 1_000_000_000;
-                Subject { team: Some(draw.team(directory, size)), revision, ..of(Person(0)) }
-            }
-            Action::GetGroup { size } => {
-                Subject { team: Some(draw.team(directory, size)), ..of(Person(0)) }
-            }
+            Action::RenameGroup { size } | Action::GetGroup { size } => Subject {
+                about: About::Group,
+                team: Some(draw.team(directory, size)),
+                revision: 1 + draw.number() % 1_000_000_000,
+                ..of(Person(0))
+            },
             Action::Rpc(method) => {
                 let spare =
                     if method == Method::Delete { draw.doomed(world) } else { draw.spare() };
@@ -259,6 +258,7 @@ fn page(mut subject: Subject, directory: &Directory, first: u64) -> Subject {
 
 fn rpc(method: Method, spare: Spare, number: u64) -> Subject {
     let mut subject = Subject::of(spare.id(), Person(0));
+    subject.about = About::Configuration;
     subject.revision = number;
     match method {
         Method::List => subject.configurations_at_most = CONFIGURATIONS + 1,

@@ -1,5 +1,6 @@
 //! What the parameters of a statement are about: each stands beside a column.
 
+use std::collections::BTreeMap;
 use std::mem;
 
 use anyhow::{Context as _, bail};
@@ -88,19 +89,40 @@ impl Reading {
         Self { tokens }
     }
 
-    pub fn begins_with(&self, word: &str) -> bool {
-        matches!(self.tokens.first(), Some(Token::Word(first)) if first == word)
-    }
-
     pub fn has(&self, word: &str) -> bool {
         self.tokens.iter().any(|token| matches!(token, Token::Word(text) if text == word))
+    }
+
+    /// What the statement does; `None` for one that only steers a transaction.
+    pub fn verb(&self) -> Option<&str> {
+        let verbs = ["delete", "insert", "select", "update"];
+        self.outermost().find(|word| verbs.contains(word))
+    }
+
+    /// Whether it answers rows.
+    pub fn has_rows(&self) -> bool {
+        self.verb() == Some("select") || self.outermost().any(|word| word == "returning")
+    }
+
+    /// The words that stand in no parentheses.
+    fn outermost(&self) -> impl Iterator<Item = &str> {
+        let mut depth = 0_usize;
+        self.tokens.iter().filter_map(move |token| {
+            match token {
+                Token::Symbol('(') => depth += 1,
+                Token::Symbol(')') => depth = depth.saturating_sub(1),
+                Token::Word(word) if depth == 0 => return Some(word.as_str()),
+                _ => {}
+            }
+            None
+        })
     }
 
     /// What is to be bound, in order.
     pub fn parameters(&self) -> anyhow::Result<Vec<Meaning>> {
         let mut bound: Vec<Option<Meaning>> = Vec::new();
         let mut walk = Walk::default();
-        let mut emails = 0;
+        let mut before: BTreeMap<String, usize> = BTreeMap::new();
         for (at, token) in self.tokens.iter().enumerate() {
             let Token::Placeholder(number) = token else {
                 walk.pass(&self.tokens, at);
@@ -114,9 +136,10 @@ impl Reading {
                 continue;
             }
             let (table, column, many) = walk.column(&self.tokens, at)?;
-            let meaning = Meaning::of(&table, &column, many, emails)
+            let repeated = before.entry(column.clone()).or_default();
+            let meaning = Meaning::of(&table, &column, many, *repeated)
                 .with_context(|| format!("no meaning for {table}.{column}"))?;
-            emails += usize::from(column == "value_key");
+            *repeated += 1;
             bound[place] = Some(meaning);
         }
         bound.into_iter().collect::<Option<Vec<_>>>().context("a parameter is missing")
@@ -134,6 +157,8 @@ struct Walk {
     inserted: Option<usize>,
     /// `INSERT ... SELECT`: the table, at which depth, and at which column.
     selected: Option<(String, usize, usize)>,
+    /// `column2` of a list of values without names: where it goes.
+    unnamed: BTreeMap<usize, (String, String)>,
 }
 
 impl Walk {
@@ -165,8 +190,16 @@ impl Walk {
                 if let Some(Group { names: Some(names), .. }) = self.groups.last_mut() {
                     names.push(name.clone());
                 }
+                let number = name.strip_prefix("column").and_then(|number| number.parse().ok());
+                if let (Some(number), Some((table, _, place))) = (number, &self.selected)
+                    && let Some(column) = self.columns.get(*place)
+                {
+                    self.unnamed.insert(number, (table.clone(), column.clone()));
+                }
             }
             Token::Symbol('(') => self.open(tokens, at),
+            // The next statement of the same text.
+            Token::Symbol(';') => *self = Self::default(),
             Token::Symbol(')') => {
                 if let Some(group) = self.groups.pop() {
                     self.table = group.table;
@@ -206,6 +239,11 @@ impl Walk {
     /// Beside which column a parameter stands, and whether it is many values.
     fn column(&self, tokens: &[Token], at: usize) -> anyhow::Result<(String, String, bool)> {
         if let Some(row) = self.groups.iter().rev().find(|group| group.is_row) {
+            if !self.unnamed.is_empty() {
+                let (table, column) =
+                    self.unnamed.get(&(row.place + 1)).context("a value for nothing")?;
+                return Ok((table.clone(), column.clone(), false));
+            }
             let column = self.columns.get(row.place).context("a row without columns")?;
             return Ok((self.table.clone(), column.clone(), false));
         }

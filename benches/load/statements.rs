@@ -83,12 +83,13 @@ fn one_each(steps: &mut [Step]) {
 fn understood(sql: &str) -> anyhow::Result<Statement> {
     let reading = Reading::of(sql);
     let parameters = reading.parameters().with_context(|| format!("not understood: {sql}"))?;
-    let is_query = reading.begins_with("select");
+    let verb = reading.verb();
     Ok(Statement {
         sql: sql.into(),
         numbered: sql.replace('$', "?").into(),
         parameters,
-        has_rows: is_query || reading.has("with") || reading.has("returning"),
-        may_be_empty: is_query && reading.has("scim_group_members"),
+        has_rows: reading.has_rows(),
+        may_be_empty: verb.is_none()
+            || (verb == Some("select") && reading.has("scim_group_members")),
     })
 }

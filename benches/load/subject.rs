@@ -1,15 +1,27 @@
 //! What one operation is about: the same for the request that the server gets
 //! and for the statements that a ceiling runs.
 
+use std::fmt::Write as _;
+
 use scimd::clock::{Clock as _, Random as _, SystemClock, SystemRandom};
-use scimd::model::UserId;
+use scimd::model::{MEMBERS_OF_AN_EVENT, UserId};
 use uuid::Uuid;
 
 use crate::directory::{Person, Team};
 
+/// What kind of thing an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    User,
+    Group,
+    Members,
+    Configuration,
+}
+
 /// One user, group or configuration, and what is to become of it.
 #[derive(Clone, Debug)]
 pub struct Subject {
+    pub about: About,
     pub configuration: Uuid,
     pub person: Person,
     /// The person's id; another one than its number's where it is new.
@@ -37,6 +49,7 @@ impl Subject {
     /// Somebody who is there, and the configuration that this one is in.
     pub fn of(configuration: Uuid, person: Person) -> Self {
         Self {
+            about: About::User,
             configuration,
             person,
             user: person.id(),
@@ -87,5 +100,53 @@ impl Subject {
 
     pub fn email(&self, place: usize) -> String {
         self.person.emails().into_iter().nth(place).unwrap_or_default()
+    }
+
+    /// Whose event it is.
+    pub fn event_subject(&self) -> Uuid {
+        match self.about {
+            About::User => self.user,
+            About::Group | About::Members => self.group(),
+            About::Configuration => self.configuration,
+        }
+    }
+
+    /// Who makes the change, as the server stores it: a kind and two ids.
+    pub fn origin(&self) -> Vec<u8> {
+        [&[1], self.configuration.as_bytes().as_slice(), self.user.as_bytes()].concat()
+    }
+
+    /// Which attributes an event says to have changed.
+    pub const fn changed(&self) -> &'static str {
+        match self.about {
+            About::User => "active",
+            About::Group => "displayName",
+            About::Members => "",
+            About::Configuration => "name",
+        }
+    }
+
+    /// What an event says of the state after it, as long as the server does.
+    pub fn state(&self, place: usize) -> String {
+        match self.about {
+            About::User | About::Group => self.document(),
+            About::Members => {
+                let members = self.many.chunks(MEMBERS_OF_AN_EVENT).nth(place).unwrap_or_default();
+                let sign = if self.more_members > 0 { '+' } else { '-' };
+                members.iter().fold(String::new(), |mut text, member| {
+                    write!(text, "{sign}u{}", member.simple())
+                        .expect("a string takes all that is written to it");
+                    text
+                })
+            }
+            About::Configuration => format!(
+                "{{\"name\":\"{}\",\"enabled\":true,\"sso\":\"{}\",\"allow_unverified\":false,\
+                 \"token_expires_at\":{},\"updated_at\":{}}}",
+                self.name(),
+                self.configuration,
+                self.now,
+                self.now
+            ),
+        }
     }
 }

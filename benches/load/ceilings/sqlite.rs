@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{CachedStatement, Connection, OpenFlags};
 
 use crate::generate::sqlite_file;
 use crate::meaning::Constants;
@@ -69,14 +69,31 @@ fn run(
     constants: &Constants,
     subject: &mut Subject,
 ) -> anyhow::Result<()> {
-    let mut prepared = connection.prepare_cached(&statement.numbered)?;
-    let (expected, given) = (prepared.parameter_count(), statement.parameters.len());
-    ensure!(expected == given, "{given} of {expected} parameters of {}", statement.sql);
-    for (place, meaning) in statement.parameters.iter().enumerate() {
-        prepared.raw_bind_parameter(place + 1, constants.value(*meaning, subject))?;
+    let (mut found, mut most) = (0, 0);
+    // The server has texts of two statements, which share their parameters.
+    for part in statement.numbered.split(';') {
+        let mut prepared = connection.prepare_cached(part)?;
+        most = most.max(prepared.parameter_count());
+        ensure!(most <= statement.parameters.len(), "more parameters in {}", statement.sql);
+        let parameters = &statement.parameters[..prepared.parameter_count()];
+        for (place, meaning) in parameters.iter().enumerate() {
+            prepared.raw_bind_parameter(place + 1, constants.value(*meaning, subject))?;
+        }
+        found += rows(&mut prepared, statement.has_rows, subject)?;
     }
+    ensure!(most == statement.parameters.len(), "fewer parameters in {}", statement.sql);
+    ensure!(found > 0 || statement.may_be_empty, "nothing found by {}", statement.sql);
+    Ok(())
+}
+
+/// How many rows there were, or were changed.
+fn rows(
+    prepared: &mut CachedStatement<'_>,
+    has_rows: bool,
+    subject: &mut Subject,
+) -> anyhow::Result<usize> {
     let mut found = 0;
-    if statement.has_rows {
+    if has_rows {
         let columns = prepared.column_count();
         let version = prepared.column_index("version").ok();
         let mut rows = prepared.raw_query();
@@ -98,6 +115,5 @@ fn run(
     } else {
         found = prepared.raw_execute()?;
     }
-    ensure!(found > 0 || statement.may_be_empty, "nothing found by {}", statement.sql);
-    Ok(())
+    Ok(found)
 }

@@ -74,18 +74,16 @@ pub async fn fill(world: &World) -> anyhow::Result<()> {
         }
         writer.finish().await?;
     }
-    let changed = client
-        .execute(
-            "UPDATE scim_directory_counts SET user_count = $2, group_count = $3 \
-             WHERE configuration_id = $1",
-            &[
-                configuration,
-                &i64::try_from(directory.users)?,
-                &i64::try_from(directory.all_teams().count())?,
-            ],
-        )
-        .await?;
+    let users = i64::try_from(directory.users)?;
+    let groups = i64::try_from(directory.all_teams().count())?;
+    let totals = "UPDATE scim_directory_counts SET user_count = $2, group_count = $3 \
+                  WHERE configuration_id = $1";
+    let changed = client.execute(totals, &[configuration, &users, &groups]).await?;
     ensure!(changed == 1, "no totals of the configuration");
+    // What happened is older than events are kept: their number is left of them.
+    let feed = "UPDATE scim_feeds SET newest = newest + $2 WHERE organization_id = $1";
+    let changed = client.execute(feed, &[organization, &(users + groups)]).await?;
+    ensure!(changed == 1, "no feed of the organization");
     client.batch_execute("COMMIT").await?;
     // What the server would have done by itself by the time there is so much.
     client.batch_execute("VACUUM ANALYZE").await?;

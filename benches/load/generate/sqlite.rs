@@ -49,6 +49,12 @@ pub fn fill(file: &Path, world: &World) -> anyhow::Result<()> {
         (configuration, users, groups),
     )?;
     ensure!(changed == 1, "no totals of the configuration");
+    // What happened is older than events are kept: their number is left of them.
+    let changed = transaction.execute(
+        "UPDATE scim_feeds SET newest = newest + ?2 WHERE organization_id = ?1",
+        (organization, users + groups),
+    )?;
+    ensure!(changed == 1, "no feed of the organization");
     transaction.commit()?;
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_checkpoint(TRUNCATE);")?;
     connection.close().map_err(|(_, error)| error)?;
