@@ -6,6 +6,7 @@ mod configuration;
 mod database_url;
 mod directory;
 mod event;
+mod fold;
 mod id;
 mod instant;
 mod origin;
@@ -21,6 +22,7 @@ pub use directory::{
     Slice, User, UserContent, Written,
 };
 pub use event::{Event, EventKind, MEMBERS_OF_AN_EVENT, MembersState, State};
+pub use fold::{fold, folded};
 pub use id::{
     ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId, UserId,
 };

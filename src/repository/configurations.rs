@@ -6,12 +6,14 @@ use sea_orm::{
     Set,
 };
 
+use uuid::Uuid;
+
 use super::entity::StoredHash;
 use super::entity::configuration::{ActiveModel, Column, Entity, Model};
 use super::{Read, Result, Write};
 use crate::model::{
     Configuration, ConfigurationChange, ConfigurationId, EventKind, Instant, NewConfiguration,
-    Page, Position, Scope, SsoConfigurationId, TokenLifetime,
+    OrganizationId, Page, Position, Scope, SsoConfigurationId, TokenLifetime,
 };
 use crate::token::TokenHash;
 
@@ -38,6 +40,22 @@ impl Read {
             .one(&self.connection)
             .await?;
         Ok(row.map(Configuration::from))
+    }
+
+    /// The ids of all configurations of an organization, in order.
+    pub async fn configuration_ids(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<Vec<ConfigurationId>> {
+        let ids: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(within(Scope::Organization(organization)))
+            .order_by_asc(Column::Id)
+            .into_tuple()
+            .all(&self.connection)
+            .await?;
+        Ok(ids.into_iter().map(Into::into).collect())
     }
 
     /// One page of the configurations within `scope`, oldest first, and the

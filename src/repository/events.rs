@@ -107,7 +107,7 @@ impl Write {
     }
 }
 
-async fn bounds<C: ConnectionTrait>(
+pub(super) async fn bounds<C: ConnectionTrait>(
     connection: &C,
     organization: OrganizationId,
 ) -> Result<Bounds> {
@@ -120,7 +120,7 @@ async fn bounds<C: ConnectionTrait>(
     Ok(Bounds { oldest: number(row.oldest)?, newest: number(row.newest)? })
 }
 
-async fn query<T: FromQueryResult, C: ConnectionTrait, const N: usize>(
+pub(super) async fn query<T: FromQueryResult, C: ConnectionTrait, const N: usize>(
     connection: &C,
     sql: &str,
     values: [Value; N],
