@@ -12,6 +12,7 @@ mod instant;
 mod origin;
 mod page;
 mod scope;
+mod token_notice;
 
 pub use api_key::{ApiKey, NewApiKey, Role};
 pub use changes::changed_paths;
@@ -30,3 +31,4 @@ pub use instant::Instant;
 pub use origin::Origin;
 pub use page::{Page, Position};
 pub use scope::Scope;
+pub use token_notice::{next_token_notice, token_days_left};

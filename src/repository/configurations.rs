@@ -107,6 +107,7 @@ impl Write {
             updated_at: Set(self.now.as_micros()),
         };
         let made = row.insert(&self.transaction).await?.into();
+        self.schedule_token_notice(&made).await?;
         self.record_configuration(EventKind::ConfigurationCreated, &made, &[]);
         Ok(made)
     }
@@ -172,6 +173,7 @@ impl Write {
         values.push((Column::TokenExpiresAt, lifetime.add(self.now.as_micros())));
         let updated = self.update_one(scope, id, values).await?;
         if let Some(updated) = &updated {
+            self.schedule_token_notice(updated).await?;
             let kind = EventKind::TokenRegenerated;
             self.record_configuration(kind, updated, &["token_expires_at"]);
         }
@@ -188,6 +190,7 @@ impl Write {
             .exec_with_returning(&self.transaction)
             .await?;
         let Some(deleted) = deleted.into_iter().next() else { return Ok(false) };
+        self.cancel_token_notice(id).await?;
         self.note_purge(id, deleted.organization_id.into()).await?;
         Ok(true)
     }

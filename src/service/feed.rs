@@ -146,13 +146,14 @@ fn size(state: &State) -> usize {
         State::User(user) => user.document.len(),
         State::Group(group) => group.document.len(),
         State::Members(members) => 40 * (members.added.len() + members.removed.len()),
-        State::Gone | State::Configuration(_) => 0,
+        State::Gone | State::Configuration(_) | State::Token(..) => 0,
     }
 }
 
 fn event(organization: OrganizationId, stored: model::Event) -> Result<Event, Error> {
     use model::EventKind::{UserDeactivated, UserDeleted};
     let owner = Owner { organization, configuration: stored.configuration };
+    let mut days_left = 0;
     let state = match stored.state {
         State::Gone => None,
         State::User(user) => Some(event::State::User(resource::user(owner, user)?)),
@@ -163,6 +164,10 @@ fn event(organization: OrganizationId, stored: model::Event) -> Result<Event, Er
             removed: members.removed.into_iter().map(Into::into).collect(),
         })),
         State::Configuration(configuration) => {
+            Some(event::State::ScimConfiguration(configuration.into()))
+        }
+        State::Token(configuration, days) => {
+            days_left = u32::try_from(days).unwrap_or_default();
             Some(event::State::ScimConfiguration(configuration.into()))
         }
     };
@@ -176,6 +181,7 @@ fn event(organization: OrganizationId, stored: model::Event) -> Result<Event, Er
         changed_paths: stored.changed,
         ends_sessions: matches!(stored.kind, UserDeactivated | UserDeleted),
         cause: Some(stored.origin.into()),
+        token_days_left: days_left,
         state,
     })
 }

@@ -5,6 +5,7 @@ mod feed;
 mod kills;
 mod reading;
 mod snapshots;
+mod tokens;
 
 use scimd::model::OrganizationId;
 use scimd::proto::scimd::v1::directory_service_client::DirectoryServiceClient;
@@ -58,15 +59,20 @@ impl World {
 }
 
 pub async fn grpc(url: &str, key: &str) -> GrpcClient {
-    let channel = Channel::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
+    try_grpc(url, key).await.unwrap()
+}
+
+/// The same of a server that may not be there.
+pub async fn try_grpc(url: &str, key: &str) -> Result<GrpcClient, tonic::transport::Error> {
+    let channel = Channel::from_shared(url.to_owned()).unwrap().connect().await?;
     let credential = MetadataValue::try_from(format!("Bearer {key}")).unwrap();
-    DirectoryServiceClient::with_interceptor(
+    Ok(DirectoryServiceClient::with_interceptor(
         channel,
         Box::new(move |mut request: tonic::Request<()>| {
             request.metadata_mut().insert("authorization", credential.clone());
             Ok(request)
         }),
-    )
+    ))
 }
 
 /// The ids of a list's items.
