@@ -13,8 +13,12 @@ mod rules;
 use prost_reflect::DescriptorPool;
 
 const ROOT: &str = "proto";
-const FILES: [&str; 3] =
-    ["gitpod/v1/organization.proto", "gitpod/v1/identity.proto", "scimd/v1/error.proto"];
+const FILES: [&str; 4] = [
+    "gitpod/v1/organization.proto",
+    "gitpod/v1/identity.proto",
+    "scimd/v1/directory.proto",
+    "scimd/v1/error.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");

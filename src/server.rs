@@ -32,6 +32,8 @@ use crate::{scim, service};
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often to look whether a deleted configuration has left something behind.
 const PURGE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often to look whether a token ends soon.
+const NOTICE_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two batches of a purge: the turn of everybody else.
 const PURGE_PAUSE: Duration = Duration::from_millis(20);
 /// How often the rate limit forgets who makes no requests.
@@ -76,6 +78,8 @@ impl Server {
             Arc::clone(&self.clock),
             self.event_retention,
         )));
+        let notices =
+            AbortOnDropHandle::new(tokio::spawn(give_token_notices(self.repository.clone())));
         let health = HealthReporter::new();
         let draining = Arc::new(AtomicBool::new(false));
         let closed = CancellationToken::new();
@@ -107,7 +111,7 @@ impl Server {
                 Ok(())
             }
         };
-        drop((purge, forget, forget_idle));
+        drop((notices, purge, forget, forget_idle));
         served
     }
 
@@ -165,6 +169,22 @@ async fn forget_idle(rate_limit: RateLimit) {
     loop {
         tokio::time::sleep(IDLE_INTERVAL).await;
         rate_limit.forget_idle();
+    }
+}
+
+/// Says in time that tokens end, for as long as the server runs. Any number of
+/// replicas may do so: each notice is given once.
+async fn give_token_notices(repository: Repository) {
+    loop {
+        let pause = match repository.give_token_notice().await {
+            Ok(true) => PURGE_PAUSE,
+            Ok(false) => NOTICE_INTERVAL,
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "a token's end cannot be told");
+                NOTICE_INTERVAL
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

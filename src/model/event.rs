@@ -45,6 +45,8 @@ pub enum State {
     Members(MembersState),
     /// The configuration.
     Configuration(Configuration),
+    /// The configuration, and how many days its token is still good for.
+    Token(Configuration, u64),
 }
 
 /// Who entered and left a group.
@@ -117,4 +119,8 @@ kinds! {
     ConfigurationDeleted = 17
     /// A configuration has another token.
     TokenRegenerated = 18
+    /// The token of a configuration ends soon.
+    TokenExpiring = 19
+    /// The token of a configuration has ended.
+    TokenExpired = 20
 }

@@ -6,11 +6,13 @@ mod configuration;
 mod database_url;
 mod directory;
 mod event;
+mod fold;
 mod id;
 mod instant;
 mod origin;
 mod page;
 mod scope;
+mod token_notice;
 
 pub use api_key::{ApiKey, NewApiKey, Role};
 pub use changes::changed_paths;
@@ -21,6 +23,7 @@ pub use directory::{
     Slice, User, UserContent, Written,
 };
 pub use event::{Event, EventKind, MEMBERS_OF_AN_EVENT, MembersState, State};
+pub use fold::{fold, folded};
 pub use id::{
     ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId, UserId,
 };
@@ -28,3 +31,4 @@ pub use instant::Instant;
 pub use origin::Origin;
 pub use page::{Page, Position};
 pub use scope::Scope;
+pub use token_notice::{next_token_notice, token_days_left};

@@ -6,12 +6,14 @@ use sea_orm::{
     Set,
 };
 
+use uuid::Uuid;
+
 use super::entity::StoredHash;
 use super::entity::configuration::{ActiveModel, Column, Entity, Model};
 use super::{Read, Result, Write};
 use crate::model::{
     Configuration, ConfigurationChange, ConfigurationId, EventKind, Instant, NewConfiguration,
-    Page, Position, Scope, SsoConfigurationId, TokenLifetime,
+    OrganizationId, Page, Position, Scope, SsoConfigurationId, TokenLifetime,
 };
 use crate::token::TokenHash;
 
@@ -41,6 +43,22 @@ impl Read {
         let values = [id.as_uuid().into(), StoredHash::from(hash).into()];
         let row = self.query_one(&select("id = $1 AND token_hash = $2"), values).await?;
         Ok(row.map(|row: Model| row.into()))
+    }
+
+    /// The ids of all configurations of an organization, in order.
+    pub async fn configuration_ids(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<Vec<ConfigurationId>> {
+        let ids: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(within(Scope::Organization(organization)))
+            .order_by_asc(Column::Id)
+            .into_tuple()
+            .all(&self.connection)
+            .await?;
+        Ok(ids.into_iter().map(Into::into).collect())
     }
 
     /// One page of the configurations within `scope`, oldest first, and the
@@ -92,6 +110,7 @@ impl Write {
             updated_at: Set(self.now.as_micros()),
         };
         let made = row.insert(&self.transaction).await?.into();
+        self.schedule_token_notice(&made).await?;
         self.record_configuration(EventKind::ConfigurationCreated, &made, &[]);
         Ok(made)
     }
@@ -157,6 +176,7 @@ impl Write {
         values.push((Column::TokenExpiresAt, lifetime.add(self.now.as_micros())));
         let updated = self.update_one(scope, id, values).await?;
         if let Some(updated) = &updated {
+            self.schedule_token_notice(updated).await?;
             let kind = EventKind::TokenRegenerated;
             self.record_configuration(kind, updated, &["token_expires_at"]);
         }
@@ -173,6 +193,7 @@ impl Write {
             .exec_with_returning(&self.transaction)
             .await?;
         let Some(deleted) = deleted.into_iter().next() else { return Ok(false) };
+        self.cancel_token_notice(id).await?;
         self.note_purge(id, deleted.organization_id.into()).await?;
         Ok(true)
     }

@@ -107,7 +107,7 @@ impl Write {
     }
 }
 
-async fn bounds<C: ConnectionTrait>(
+pub(super) async fn bounds<C: ConnectionTrait>(
     connection: &C,
     organization: OrganizationId,
 ) -> Result<Bounds> {
@@ -120,7 +120,7 @@ async fn bounds<C: ConnectionTrait>(
     Ok(Bounds { oldest: number(row.oldest)?, newest: number(row.newest)? })
 }
 
-async fn query<T: FromQueryResult, C: ConnectionTrait, const N: usize>(
+pub(super) async fn query<T: FromQueryResult, C: ConnectionTrait, const N: usize>(
     connection: &C,
     sql: &str,
     values: [Value; N],
@@ -207,23 +207,30 @@ impl Row {
             | EventKind::ConfigurationEnabled
             | EventKind::ConfigurationDisabled
             | EventKind::TokenRegenerated => {
-                let stored: ConfigurationState = serde_json::from_str(&self.state)
-                    .map_err(|_| Error::Corrupt("scim_events.state"))?;
-                State::Configuration(Configuration {
-                    id: self.configuration_id.into(),
-                    organization_id: organization,
-                    name: stored.name,
-                    enabled: stored.enabled,
-                    sso_configuration_id: stored.sso.and_then(|id| id.parse().ok()),
-                    allow_unverified_email_account_linking: stored.allow_unverified,
-                    token_expires_at: Instant::from_micros(stored.token_expires_at),
-                    created_at,
-                    updated_at: Instant::from_micros(stored.updated_at),
-                })
+                State::Configuration(self.configuration(organization)?)
+            }
+            EventKind::TokenExpiring | EventKind::TokenExpired => {
+                State::Token(self.configuration(organization)?, version)
             }
             EventKind::UserDeleted | EventKind::GroupDeleted | EventKind::ConfigurationDeleted => {
                 State::Gone
             }
+        })
+    }
+
+    fn configuration(&self, organization: OrganizationId) -> Result<Configuration> {
+        let stored: ConfigurationState =
+            serde_json::from_str(&self.state).map_err(|_| Error::Corrupt("scim_events.state"))?;
+        Ok(Configuration {
+            id: self.configuration_id.into(),
+            organization_id: organization,
+            name: stored.name,
+            enabled: stored.enabled,
+            sso_configuration_id: stored.sso.and_then(|id| id.parse().ok()),
+            allow_unverified_email_account_linking: stored.allow_unverified,
+            token_expires_at: Instant::from_micros(stored.token_expires_at),
+            created_at: Instant::from_micros(self.created_at),
+            updated_at: Instant::from_micros(stored.updated_at),
         })
     }
 }

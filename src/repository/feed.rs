@@ -151,6 +151,21 @@ impl Write {
         });
     }
 
+    pub(super) fn record_token_notice(
+        &self,
+        kind: EventKind,
+        configuration: &Configuration,
+        days_left: u32,
+    ) {
+        self.record(Recorded {
+            feed: Feed::Of(configuration.organization_id),
+            created_at: configuration.created_at.as_micros(),
+            version: days_left.into(),
+            state: events::configuration_state(configuration),
+            ..self.gone(configuration.id, kind, configuration.id.as_uuid())
+        });
+    }
+
     fn gone(&self, configuration: ConfigurationId, kind: EventKind, subject: Uuid) -> Recorded {
         Recorded {
             feed: Feed::OwnerOf(configuration),

@@ -231,7 +231,7 @@ struct Id {
 
 #[derive(FromQueryResult)]
 pub(super) struct Member {
-    member_id: Uuid,
+    pub(super) member_id: Uuid,
     member_kind: i64,
 }
 

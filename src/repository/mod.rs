@@ -24,12 +24,15 @@ mod open;
 mod purge;
 mod query;
 mod resources;
+mod snapshot;
+mod token_notices;
 mod tx;
 mod users;
 
 pub use error::Error;
 pub use events::Bounds;
 pub use open::Repository;
+pub use snapshot::{Part, Snapshot};
 pub use tx::{Read, Write};
 pub use users::LockedUser;
 

@@ -12,7 +12,7 @@ use sea_orm::{
     TransactionOptions,
 };
 
-use super::connection::{ACQUIRE_TIMEOUT, Pool, Queue, Reader, Writer};
+use super::connection::{ACQUIRE_TIMEOUT, Moment, Pool, Queue, Reader, Writer};
 use super::{Error, Read, Result, Write, migration};
 use crate::clock::{Clock, Random};
 use crate::model::{DatabaseUrl, Origin};
@@ -106,6 +106,12 @@ impl Repository {
             origin: self.origin,
             recorded: Mutex::default(),
         })
+    }
+
+    /// Begins a transaction that sees one moment for as long as it is open, and
+    /// only reads.
+    pub(super) async fn begin_snapshot(&self) -> Result<Moment> {
+        Ok(self.reader.begin().await?)
     }
 
     /// Brings the schema up to date. Replicas may all do so at the same time.

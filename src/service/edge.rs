@@ -31,14 +31,14 @@ pub async fn edge(mut request: Request, next: Next) -> Response {
     if !is_spoken(content_type(request.headers())) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let Some(access) = methods::access(request.uri().path()) else {
+    let Some(method) = methods::method(request.uri().path()) else {
         return next.run(request).await;
     };
-    if let Some(refusal) = refuse_method(request.method(), access) {
+    if let Some(refusal) = refuse_method(request.method(), method) {
         return refusal;
     }
-    // None of the methods is a stream.
-    if content_type(request.headers()).starts_with("application/connect+") {
+    // A stream in the place of one message.
+    if !method.is_stream && content_type(request.headers()).starts_with("application/connect+") {
         return ProtocolNegotiationError::UnsupportedMediaType.into_response();
     }
     // A deadline that has passed is not raced with the work.
@@ -88,10 +88,10 @@ fn is_spoken(content_type: &str) -> bool {
 
 /// Connect knows GET and POST; axum lets HEAD through to the handler of GET,
 /// which cannot read it.
-fn refuse_method(method: &Method, access: Access) -> Option<Response> {
-    let allowed: &[Method] = match access {
-        Access::Read => &[Method::GET, Method::POST],
-        Access::Write => &[Method::POST],
+fn refuse_method(method: &Method, of: methods::Method) -> Option<Response> {
+    let allowed: &[Method] = match of {
+        methods::Method { access: Access::Read, is_stream: false } => &[Method::GET, Method::POST],
+        _ => &[Method::POST],
     };
     if allowed.contains(method) || method == Method::OPTIONS {
         return None;
@@ -116,24 +116,28 @@ const CORRECTED: [(&str, &str, &str); 6] = [
 /// Around tonic: `grpc-timeout` ends the work, and errors get the status that
 /// the specification has for them.
 ///
-/// What is no method of ours is a stream that may never end by itself
-/// (`Health/Watch`, reflection): it ends with its deadline, or with the server.
+/// A stream may never end by itself: it ends with its deadline. What is no
+/// method of ours (`Health/Watch`, reflection) ends with the server, too; our
+/// own streams see to that themselves, because they have a word to say.
 pub async fn grpc(
     State(closed): State<CancellationToken>,
     request: Request,
     next: Next,
 ) -> Response {
-    let is_stream = methods::access(request.uri().path()).is_none();
-    let has_deadline = request.headers().contains_key("grpc-timeout");
-    let begun = Instant::now();
-    let timeout = match request.headers().get("grpc-timeout").map(parse_timeout) {
-        None => super::MAX_DURATION,
-        Some(Some(timeout)) => timeout.min(super::MAX_DURATION),
+    let method = methods::method(request.uri().path());
+    let (is_foreign, is_stream) = (method.is_none(), method.is_none_or(|method| method.is_stream));
+    let asked = match request.headers().get("grpc-timeout").map(parse_timeout) {
+        None => None,
+        Some(Some(timeout)) => Some(timeout),
         Some(None) => {
             let error = ConnectError::new(Code::InvalidArgument, "malformed grpc-timeout");
             return refuse(&request, error);
         }
     };
+    // A stream may go on as long as its caller wants; its beginning may not.
+    let timeout = asked.map_or(super::MAX_DURATION, |asked| asked.min(super::MAX_DURATION));
+    let end = if is_foreign { asked.map(|_| timeout) } else { asked };
+    let end = end.map(|end| Instant::now() + end);
     let answer = async {
         if timeout.is_zero() {
             return None;
@@ -160,14 +164,21 @@ pub async fn grpc(
         return response;
     }
     response.map(|body| {
-        let end = async move {
+        let ended = async move {
             tokio::select! {
-                () = closed.cancelled() => {}
-                () = tokio::time::sleep_until(begun + timeout), if has_deadline => {}
+                () = closed.cancelled(), if is_foreign => {}
+                () = sleep_until(end), if end.is_some() => {}
+                else => std::future::pending().await,
             }
         };
-        Body::new(StreamBody::new(BodyStream::new(body).take_until(Box::pin(end))))
+        Body::new(StreamBody::new(BodyStream::new(body).take_until(Box::pin(ended))))
     })
+}
+
+async fn sleep_until(end: Option<Instant>) {
+    if let Some(end) = end {
+        tokio::time::sleep_until(end).await;
+    }
 }
 
 /// `TimeoutValue TimeoutUnit` of the gRPC protocol: at most eight digits and a

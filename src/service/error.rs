@@ -10,7 +10,7 @@ use tonic_types::{BadRequest, ErrorInfo, FieldViolation, RetryInfo, pb};
 
 use super::rules::Violation;
 use crate::auth;
-use crate::model::ConfigurationId;
+use crate::model::{ConfigurationId, GroupId, UserId};
 use crate::proto::scimd::v1::ErrorReason;
 use crate::repository;
 
@@ -28,6 +28,16 @@ pub enum Error {
     Invalid(Vec<Violation>),
     /// There is no such configuration within the caller's scope.
     ConfigurationNotFound(ConfigurationId),
+    /// The configuration has no such user.
+    UserNotFound(UserId),
+    /// The configuration has no such group.
+    GroupNotFound(GroupId),
+    /// The oldest event that is kept has this number.
+    EventsExpired(u64),
+    /// The newest event there is has this number.
+    EventNumberUnknown(u64),
+    /// The server takes no more requests.
+    Stopping,
     /// The store failed.
     Repository(repository::Error),
 }
@@ -69,6 +79,29 @@ impl From<Error> for ConnectError {
                 Code::NotFound,
                 ErrorReason::ScimConfigurationNotFound,
                 format!("there is no SCIM configuration {id}"),
+            ),
+            Error::UserNotFound(id) => {
+                reject(Code::NotFound, ErrorReason::UserNotFound, format!("there is no user {id}"))
+            }
+            Error::GroupNotFound(id) => reject(
+                Code::NotFound,
+                ErrorReason::GroupNotFound,
+                format!("there is no group {id}"),
+            ),
+            Error::EventsExpired(oldest) => reject(
+                Code::OutOfRange,
+                ErrorReason::EventsExpired,
+                format!("the oldest event that is kept is {oldest}; begin with a snapshot"),
+            ),
+            Error::EventNumberUnknown(newest) => reject(
+                Code::OutOfRange,
+                ErrorReason::EventNumberUnknown,
+                format!("the newest event is {newest}; begin with a snapshot"),
+            ),
+            Error::Stopping => reject(
+                Code::Unavailable,
+                ErrorReason::ServerStopping,
+                "the server stops; call again and resume behind the last number".to_owned(),
             ),
             Error::Repository(error) => failed_store(&error),
         }

@@ -13,10 +13,24 @@ use crate::auth::Access;
 /// What the method at `path` (`/package.Service/Method`) does to the store;
 /// `None` where there is no such method.
 pub fn access(path: &str) -> Option<Access> {
+    method(path).map(|method| method.access)
+}
+
+/// What there is to know of the method at `path`.
+pub fn method(path: &str) -> Option<Method> {
     METHODS.get(path).copied()
 }
 
-static METHODS: LazyLock<HashMap<String, Access>> = LazyLock::new(|| {
+/// A method.
+#[derive(Clone, Copy, Debug)]
+pub struct Method {
+    /// What it does to the store.
+    pub access: Access,
+    /// Whether it answers with a stream.
+    pub is_stream: bool,
+}
+
+static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
     let methods = DESCRIPTORS.services().flat_map(|service| {
         service
             .methods()
@@ -29,7 +43,7 @@ static METHODS: LazyLock<HashMap<String, Access>> = LazyLock::new(|| {
                         Access::Write
                     }
                 };
-                (path, access)
+                (path, Method { access, is_stream: method.is_server_streaming() })
             })
             .collect::<Vec<_>>()
     });

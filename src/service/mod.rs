@@ -8,13 +8,17 @@
 mod bridge;
 mod caller;
 mod compression;
+mod directory;
 mod edge;
 mod error;
+mod feed;
 mod identity;
 mod methods;
 mod organizations;
 mod pagination;
+mod resource;
 mod rules;
+mod snapshot;
 mod transport;
 mod wire;
 
@@ -34,6 +38,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tower::{Layer, ServiceBuilder};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use self::directory::Directory;
 use self::identity::Identity;
 use self::organizations::Organizations;
 use self::transport::Grpc;
@@ -42,6 +47,7 @@ use crate::clock::Random;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::gitpod::v1::identity_service_server::IdentityServiceServer;
 use crate::proto::gitpod::v1::organization_service_server::OrganizationServiceServer;
+use crate::proto::scimd::v1::directory_service_server::DirectoryServiceServer;
 use crate::repository::Repository;
 
 /// The largest message that is read, compressed or not: 4 MiB.
@@ -68,6 +74,7 @@ pub struct Services {
 /// Everything that is not HTTP of its own kind: the services in all protocols,
 /// health and reflection, with an answer for whatever else is asked.
 pub fn router(services: Services) -> Router {
+    let directory = Arc::new(Directory::new(services.repository.clone(), services.closed.clone()));
     let organizations =
         Arc::new(Organizations::new(services.repository, Arc::clone(&services.random)));
     let identity = Arc::new(Identity);
@@ -75,15 +82,17 @@ pub fn router(services: Services) -> Router {
 
     let connect = organizations::connect_routes(&organizations)
         .merge(identity::connect_routes(&identity))
+        .merge(directory::connect_routes(&directory))
         .layer(
             ServiceBuilder::new()
-                .layer(
-                    ConnectLayer::new()
-                        .limits(MessageLimits::new().receive_max_bytes(MAX_MESSAGE_BYTES))
-                        .timeout(MAX_DURATION),
-                )
+                .layer(connect_layer().timeout(MAX_DURATION))
                 .layer(authenticate.clone())
                 .layer(from_fn(compression::compression)),
+        )
+        // Streams compress message by message, and take as long as they take.
+        .merge(
+            directory::connect_streams(&directory)
+                .layer(ServiceBuilder::new().layer(connect_layer()).layer(authenticate.clone())),
         )
         .fallback(edge::unknown_method);
 
@@ -101,6 +110,7 @@ pub fn router(services: Services) -> Router {
     let grpc = Routes::default()
         .add_service(with_compression!(OrganizationServiceServer::new(Grpc(organizations))))
         .add_service(with_compression!(IdentityServiceServer::new(Grpc(identity))))
+        .add_service(with_compression!(DirectoryServiceServer::new(Grpc(directory))))
         .add_service(health)
         .add_service(reflection().build_v1().expect("the descriptor is the compiled one"))
         .add_service(reflection().build_v1alpha().expect("the descriptor is the compiled one"))
@@ -118,6 +128,10 @@ pub fn router(services: Services) -> Router {
             .layer(from_fn(edge::edge))
             .layer(from_fn(bridge::bridge)),
     )
+}
+
+fn connect_layer() -> ConnectLayer {
+    ConnectLayer::new().limits(MessageLimits::new().receive_max_bytes(MAX_MESSAGE_BYTES))
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {

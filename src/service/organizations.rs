@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::pagination;
-use super::rules::Violation;
+use super::rules::{Violation, id};
 use crate::auth::Caller;
 use crate::clock::Random;
 use crate::model::{Configuration, ConfigurationChange, Instant, NewConfiguration, TokenLifetime};
@@ -86,7 +86,7 @@ impl Organizations {
         let (configurations, next) =
             self.repository.read().configurations(caller.scope, page).await?;
         Ok(ListScimConfigurationsResponse {
-            pagination: Some(pagination::pagination(next)),
+            pagination: Some(pagination::next(next)),
             scim_configurations: configurations.into_iter().map(Into::into).collect(),
         })
     }
@@ -199,13 +199,6 @@ impl From<Instant> for prost_types::Timestamp {
         let (seconds, nanos) = instant.as_seconds_and_nanos();
         Self { seconds, nanos }
     }
-}
-
-fn id<T>(field: &'static str, text: &str) -> Result<T, Violation>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    text.parse().map_err(|invalid: T::Err| Violation::new(field, invalid.to_string()))
 }
 
 /// PostgreSQL cannot store the character NUL, which no name needs.

@@ -25,6 +25,14 @@ impl Violation {
     }
 }
 
+/// The id in the field at `path`.
+pub fn id<T>(path: &'static str, text: &str) -> Result<T, Violation>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    text.parse().map_err(|invalid: T::Err| Violation::new(path, invalid.to_string()))
+}
+
 /// All violations in `request`; none when it keeps its rules.
 pub fn violations(request: &impl Validate) -> Vec<Violation> {
     let mut found = Violations::default();

@@ -1,8 +1,8 @@
-//! One adapter for every unary method and every protocol.
+//! One adapter for every method and every protocol.
 //!
-//! A method is written once, as `(service, caller, request) -> response`, and
-//! named once, in a [`serve!`] block, which makes of it a gRPC method (and with
-//! it gRPC-Web) and a Connect route.
+//! A method is written once, as `(service, caller, request) -> response` or a
+//! stream of them, and named once, in a [`serve!`] block, which makes of it a
+//! gRPC method (and with it gRPC-Web) and a Connect route.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +11,11 @@ use axum::Extension;
 use axum::extract::RawQuery;
 use axum::http::Method;
 use axum::routing::MethodRouter;
-use connectrpc_axum::{ConnectError, ConnectRequest, ConnectResponse, get_connect, post_connect};
+use connectrpc_axum::{
+    ConnectError, ConnectRequest, ConnectResponse, StreamBody, get_connect, post_connect,
+};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use prost::Name;
 
 use super::caller::Authenticated;
@@ -36,13 +40,35 @@ impl<S> Grpc<S> {
         M: Fn(Arc<S>, Caller, Req) -> F,
         F: Future<Output = Result<Res, Error>>,
     {
-        let Authenticated(caller) = *request
-            .extensions()
-            .get()
-            .expect("every method of a descriptor is behind the layer that finds the caller");
+        let caller = caller_of(&request);
         let response = call(&self.0, caller, request.into_inner(), method).await?;
         Ok(tonic::Response::new(response))
     }
+
+    /// Answers one gRPC request with the stream that `method` gives.
+    pub async fn stream<Req, Res, M, F, St>(
+        &self,
+        request: tonic::Request<Req>,
+        method: M,
+    ) -> Result<tonic::Response<BoxStream<'static, Result<Res, tonic::Status>>>, tonic::Status>
+    where
+        Req: Validate,
+        M: Fn(Arc<S>, Caller, Req) -> F,
+        F: Future<Output = Result<St, Error>>,
+        St: Stream<Item = Result<Res, Error>> + Send + 'static,
+    {
+        let caller = caller_of(&request);
+        let stream = call(&self.0, caller, request.into_inner(), method).await?;
+        Ok(tonic::Response::new(stream.map(|part| part.map_err(Into::into)).boxed()))
+    }
+}
+
+fn caller_of<Req>(request: &tonic::Request<Req>) -> Caller {
+    let Authenticated(caller) = *request
+        .extensions()
+        .get()
+        .expect("every method of a descriptor is behind the layer that finds the caller");
+    caller
 }
 
 /// The Connect route of the method at `path`: POST, and GET where the method
@@ -79,6 +105,33 @@ where
     }
 }
 
+/// The Connect route of a method that answers with a stream.
+pub fn connect_stream<S, Req, Res, M, F, St>(service: &Arc<S>, method: M) -> MethodRouter
+where
+    S: Send + Sync + 'static,
+    Req: Name + Default + Validate + 'static,
+    Res: Name + Default + 'static,
+    M: Fn(Arc<S>, Caller, Req) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<St, Error>> + Send + 'static,
+    St: Stream<Item = Result<Res, Error>> + Send + 'static,
+{
+    let service = Arc::clone(service);
+    post_connect(
+        move |Extension(Authenticated(caller)): Extension<Authenticated>,
+              ConnectRequest(request): ConnectRequest<Wire<Req>>| {
+            let (service, method) = (Arc::clone(&service), method.clone());
+            async move {
+                if let Some(violation) = request.malformed {
+                    return Err(ConnectError::from(Error::from(violation)));
+                }
+                let stream = call(&service, caller, request.message, method).await?;
+                let stream = stream.map(|part| part.map(Wire::new).map_err(ConnectError::from));
+                Ok(ConnectResponse(StreamBody::new(stream.boxed())))
+            }
+        },
+    )
+}
+
 /// What every protocol does with a request once it is a message.
 async fn call<S, Req, Res, M, F>(
     service: &Arc<S>,
@@ -103,11 +156,15 @@ where
 ///
 /// `serve!(Type as generated_trait, "package.Service" { "Method" => method(Request) -> Response; … })`
 /// implements the generated trait for `Grpc<Type>` and makes a function
-/// `connect_routes(&Arc<Type>) -> Router`.
+/// `connect_routes(&Arc<Type>) -> Router`. Methods that answer with streams
+/// follow as `streams { "Method" => method(Request) -> Response as AssociatedType; … }`
+/// and have their routes in `connect_streams`.
 macro_rules! serve {
     ($service:ty as $stub:path, $name:literal {
         $($rpc:literal => $method:ident($request:ty) -> $response:ty;)+
-    }) => {
+    } $(streams {
+        $($stream:literal => $streaming:ident($asked:ty) -> $part:ty as $associated:ident;)+
+    })?) => {
         #[tonic::async_trait]
         impl $stub for $crate::service::transport::Grpc<$service> {
             $(async fn $method(
@@ -116,6 +173,16 @@ macro_rules! serve {
             ) -> Result<tonic::Response<$response>, tonic::Status> {
                 self.unary(request, <$service>::$method).await
             })+
+            $($(
+                type $associated = futures::stream::BoxStream<'static, Result<$part, tonic::Status>>;
+
+                async fn $streaming(
+                    &self,
+                    request: tonic::Request<$asked>,
+                ) -> Result<tonic::Response<Self::$associated>, tonic::Status> {
+                    self.stream(request, <$service>::$streaming).await
+                }
+            )+)?
         }
 
         /// The Connect routes of the service.
@@ -129,6 +196,16 @@ macro_rules! serve {
                 ),
             ))+
         }
+
+        $(
+            /// The Connect routes of the methods that answer with streams.
+            pub fn connect_streams(service: &std::sync::Arc<$service>) -> axum::Router {
+                axum::Router::new()$(.route(
+                    concat!("/", $name, "/", $stream),
+                    $crate::service::transport::connect_stream(service, <$service>::$streaming),
+                ))+
+            }
+        )?
     };
 }
 pub(super) use serve;

@@ -22,6 +22,7 @@ mod configurations;
 mod conformance;
 mod contract;
 mod crash;
+mod directory;
 mod directory_store;
 mod observability;
 mod program;

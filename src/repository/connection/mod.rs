@@ -7,6 +7,7 @@
 //! rest of the repository all of it is SeaORM's [`ConnectionTrait`].
 
 mod engine;
+mod moment;
 mod pool;
 mod queue;
 mod transaction;
@@ -17,6 +18,7 @@ use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::sqlx::{Postgres, Sqlite};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
+pub(super) use self::moment::Moment;
 pub(super) use self::pool::{ACQUIRE_TIMEOUT, Pool};
 pub(super) use self::queue::Queue;
 pub(super) use self::transaction::Transaction;

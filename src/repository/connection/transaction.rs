@@ -8,13 +8,14 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statem
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
+use super::engine::Engine;
 use super::pool::{Lease, Pool};
 use super::queue::Turn;
 
 /// Dropped without [`Transaction::commit`], it is rolled back.
 pub enum Transaction {
     Sqlite(Mutex<Turn>),
-    Postgres(Mutex<Session>),
+    Postgres(Mutex<Session<Postgres>>),
 }
 
 impl Transaction {
@@ -23,7 +24,7 @@ impl Transaction {
     }
 
     pub async fn on_postgres(pool: &Arc<Pool<Postgres>>) -> Result<Self, DbErr> {
-        Ok(Self::Postgres(Mutex::new(Session::begin(pool.lease().await?).await?)))
+        Ok(Self::Postgres(Mutex::new(Session::begin(pool.lease().await?, "BEGIN").await?)))
     }
 
     /// Makes everything written durable, or nothing.
@@ -70,18 +71,19 @@ impl ConnectionTrait for Transaction {
     }
 }
 
-/// A connection to PostgreSQL that is in a transaction.
-pub struct Session {
+/// A connection that is in a transaction.
+pub struct Session<DB: Engine> {
     /// `None` once the transaction is over.
-    lease: Option<Lease<Postgres>>,
+    lease: Option<Lease<DB>>,
 }
 
-impl Session {
-    /// Given up between request and answer, the connection is closed and not
-    /// used on: a transaction may be open in it.
-    async fn begin(mut lease: Lease<Postgres>) -> Result<Self, DbErr> {
-        lease.execute(simple("BEGIN")).await?;
-        Ok(Self { lease: Some(lease) })
+impl<DB: Engine> Session<DB> {
+    /// Given up between request and answer, the session is rolled back like any
+    /// other: a transaction may be open in the connection.
+    pub async fn begin(lease: Lease<DB>, begin: &str) -> Result<Self, DbErr> {
+        let mut session = Self { lease: Some(lease) };
+        session.lease().execute(simple(begin)).await?;
+        Ok(session)
     }
 
     async fn commit(mut self) -> Result<(), DbErr> {
@@ -90,12 +92,12 @@ impl Session {
         Ok(())
     }
 
-    fn lease(&mut self) -> &mut Lease<Postgres> {
+    pub fn lease(&mut self) -> &mut Lease<DB> {
         self.lease.as_mut().expect(OPEN)
     }
 }
 
-impl Drop for Session {
+impl<DB: Engine> Drop for Session<DB> {
     fn drop(&mut self) {
         // A statement that was given up half way may still be at work. What is
         // closed is rolled back by the server.
@@ -113,6 +115,7 @@ impl Drop for Session {
 
 const OPEN: &str = "a session has its connection until it is committed or dropped";
 
+/// A statement in words that both engines know.
 fn simple(sql: &str) -> Statement {
     Statement::from_string(DbBackend::Postgres, sql)
 }

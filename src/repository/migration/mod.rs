@@ -69,6 +69,11 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("0003_events.sqlite.sql"),
                 postgres: include_str!("0003_events.postgres.sql"),
             },
+            Step {
+                name: "0004_token_notices",
+                sqlite: include_str!("0004_token_notices.sqlite.sql"),
+                postgres: include_str!("0004_token_notices.postgres.sql"),
+            },
         ];
         steps.into_iter().map(|step| Box::new(step) as _).collect()
     }

@@ -5,6 +5,7 @@ mod client;
 mod log;
 mod postgres;
 mod process;
+mod stream;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 
 mod access;
 mod bulk;
-mod client;
+pub mod client;
 mod concurrency;
 mod cursors;
 mod discovery;

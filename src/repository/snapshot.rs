@@ -1,0 +1,177 @@
+//! Reading the whole directory of an organization as it is at one moment, a
+//! page at a time.
+
+use std::collections::VecDeque;
+
+use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult};
+use uuid::Uuid;
+
+use super::connection::Moment;
+use super::entity::{configuration, group, user};
+use super::events::{bounds, query};
+use super::members::Member;
+use super::resources::{self, Resource, Row};
+use super::{Repository, Result};
+use crate::model::{
+    Condition, Configuration, ConfigurationId, Group, GroupId, Instant, MemberId, OrganizationId,
+    Position, Slice, User,
+};
+
+/// Users or groups of one part. Documents are small but for exceptions, which
+/// [`BYTES_AT_ONCE`] is for.
+const RESOURCES_AT_ONCE: u64 = 500;
+const MEMBERS_AT_ONCE: i64 = 5_000;
+/// Where a part ends early: clients take 4 MiB unless told otherwise.
+const BYTES_AT_ONCE: usize = 512 * 1024;
+
+/// A part of a snapshot, in this order, once for each configuration.
+#[derive(Debug)]
+pub enum Part {
+    /// The configuration itself, unless it has been deleted.
+    Configuration(Configuration),
+    /// Some of its users.
+    Users(ConfigurationId, Vec<User>),
+    /// Some of its groups.
+    Groups(ConfigurationId, Vec<Group>),
+    /// Some of its memberships, in order of groups.
+    Members(ConfigurationId, Vec<(GroupId, MemberId)>),
+    /// The number of the newest event; the last part.
+    Number(u64),
+}
+
+/// What is still to be read of a snapshot.
+pub struct Snapshot {
+    transaction: Moment,
+    number: Option<u64>,
+    steps: VecDeque<Step>,
+}
+
+enum Step {
+    Configuration(ConfigurationId),
+    Users(ConfigurationId, Option<Position>),
+    Groups(ConfigurationId, Option<Position>),
+    Members(ConfigurationId, Uuid, Uuid),
+}
+
+impl Repository {
+    /// Begins to read the directory of an organization as it is now.
+    pub async fn snapshot(&self, organization: OrganizationId) -> Result<Snapshot> {
+        // Deleted configurations have been told of as far as their rows are gone.
+        const CONFIGURATIONS: &str = "SELECT id FROM scim_configurations \
+                 WHERE organization_id = $1 \
+             UNION SELECT configuration_id FROM scim_purges WHERE organization_id = $1 \
+             ORDER BY 1";
+        let transaction = self.begin_snapshot().await?;
+        let number = bounds(&transaction, organization).await?.newest;
+        let ids: Vec<Id> =
+            query(&transaction, CONFIGURATIONS, [organization.as_uuid().into()]).await?;
+        let steps = ids.into_iter().map(|row| ConfigurationId::from(row.id)).flat_map(|id| {
+            [
+                Step::Configuration(id),
+                Step::Users(id, None),
+                Step::Groups(id, None),
+                Step::Members(id, Uuid::nil(), Uuid::nil()),
+            ]
+        });
+        Ok(Snapshot { transaction, number: Some(number), steps: steps.collect() })
+    }
+}
+
+impl Snapshot {
+    /// The next part, or `None` behind the last one.
+    pub async fn next(&mut self) -> Result<Option<Part>> {
+        while let Some(step) = self.steps.pop_front() {
+            if let Some(part) = self.part(step).await? {
+                return Ok(Some(part));
+            }
+        }
+        Ok(self.number.take().map(Part::Number))
+    }
+
+    /// What a step comes to, if it is anything; what it leaves is the next step.
+    async fn part(&mut self, step: Step) -> Result<Option<Part>> {
+        match step {
+            Step::Configuration(id) => {
+                let row = configuration::Entity::find_by_id(id.as_uuid());
+                let row = row.one(&self.transaction).await?;
+                Ok(row.map(|row| Part::Configuration(row.into())))
+            }
+            Step::Users(id, after) => {
+                let rows = page::<user::Entity, _>(&self.transaction, id, after).await?;
+                let Some(last) = position(&rows) else { return Ok(None) };
+                self.steps.push_front(Step::Users(id, Some(last)));
+                let users = rows.into_iter().map(User::try_from).collect::<Result<_>>()?;
+                Ok(Some(Part::Users(id, users)))
+            }
+            Step::Groups(id, after) => {
+                let rows = page::<group::Entity, _>(&self.transaction, id, after).await?;
+                let Some(last) = position(&rows) else { return Ok(None) };
+                self.steps.push_front(Step::Groups(id, Some(last)));
+                let groups = rows.into_iter().map(Group::try_from).collect::<Result<_>>()?;
+                Ok(Some(Part::Groups(id, groups)))
+            }
+            Step::Members(id, group, member) => {
+                let rows = self.members(id, group, member).await?;
+                let Some(last) = rows.last() else { return Ok(None) };
+                let (group, member) = (last.group_id, last.member.member_id);
+                self.steps.push_front(Step::Members(id, group, member));
+                let member = |row: MemberRow| Ok((row.group_id.into(), row.member.try_into()?));
+                let members = rows.into_iter().map(member).collect::<Result<_>>()?;
+                Ok(Some(Part::Members(id, members)))
+            }
+        }
+    }
+
+    /// Memberships behind this one. Those of a group that a purge has removed
+    /// have been told of with it.
+    async fn members(
+        &self,
+        configuration: ConfigurationId,
+        group: Uuid,
+        member: Uuid,
+    ) -> Result<Vec<MemberRow>> {
+        const SQL: &str = "SELECT held.group_id, held.member_id, held.member_kind \
+             FROM scim_group_members AS held JOIN scim_groups AS groups \
+                 ON groups.configuration_id = held.configuration_id AND groups.id = held.group_id \
+             WHERE held.configuration_id = $1 AND (held.group_id, held.member_id) > ($2, $3) \
+             ORDER BY held.group_id, held.member_id LIMIT $4";
+        let values =
+            [configuration.as_uuid().into(), group.into(), member.into(), MEMBERS_AT_ONCE.into()];
+        query(&self.transaction, SQL, values).await
+    }
+}
+
+async fn page<E: Resource, C: ConnectionTrait>(
+    transaction: &C,
+    configuration: ConfigurationId,
+    after: Option<Position>,
+) -> Result<Vec<Row>> {
+    let slice = Slice { after, skip: 0, limit: RESOURCES_AT_ONCE };
+    let mut rows =
+        resources::slice::<E, _>(transaction, configuration, &Condition::All, slice).await?;
+    let mut bytes = 0;
+    let fits = rows.iter().take_while(|row| {
+        bytes += row.document.len();
+        bytes <= BYTES_AT_ONCE
+    });
+    let fits = fits.count().max(1);
+    rows.truncate(fits);
+    Ok(rows)
+}
+
+fn position(rows: &[Row]) -> Option<Position> {
+    let last = rows.last()?;
+    Some(Position { created_at: Instant::from_micros(last.created_at), id: last.id })
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct MemberRow {
+    group_id: Uuid,
+    #[sea_orm(nested)]
+    member: Member,
+}

@@ -1,0 +1,84 @@
+//! The whole directory at one moment, and what happened since.
+
+use scimd::proto::scimd::v1::ListEventsRequest;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::copy::Copy;
+use super::{GrpcClient, World};
+use crate::harness::{TestServer, on_both_engines};
+use crate::scim::client::{ScimClient, Tenant};
+
+/// Makes, changes and removes users, groups and members; which ones follows
+/// from the numbers.
+async fn provision(scim: ScimClient, writer: usize, rounds: usize) {
+    for round in 0..rounds {
+        let made =
+            scim.post("/Users", json!({ "userName": format!("user{writer}-{round}") })).await;
+        let user = made.body["id"].as_str().unwrap().to_owned();
+        let group = scim.post("/Groups", json!({ "displayName": format!("group{writer}-{round}"), "members": [{ "value": user }] })).await;
+        let group = group.body["id"].as_str().unwrap().to_owned();
+        let title = json!([{ "op": "replace", "path": "title", "value": "x" }, { "op": "replace", "path": "active", "value": round % 2 == 0 }]);
+        scim.patch(&format!("/Users/{user}"), title).await;
+        match round % 3 {
+            0 => drop(scim.delete(&format!("/Users/{user}")).await),
+            1 => drop(scim.delete(&format!("/Groups/{group}")).await),
+            _ => {}
+        }
+    }
+}
+
+/// Applies all events there are behind the copy.
+async fn follow(copy: &mut Copy, client: &mut GrpcClient, organization: &str) {
+    loop {
+        let request = ListEventsRequest {
+            organization_id: organization.to_owned(),
+            after: copy.number,
+            limit: 1_000,
+        };
+        let events = client.list_events(request).await.unwrap().into_inner().events;
+        if events.is_empty() {
+            return;
+        }
+        events.into_iter().for_each(|event| copy.apply(event));
+    }
+}
+
+on_both_engines! {
+    async fn a_snapshot_and_the_events_behind_it_are_the_directory(server: TestServer) {
+        let world = World::new(&server).await;
+        let doomed = Tenant::new(&server, world.organization).await;
+        let organization = world.organization.to_string();
+        let mut client = world.grpc().await;
+        for number in 0..20 {
+            doomed.scim.post("/Users", json!({ "userName": format!("doomed{number}") })).await;
+        }
+        let mut writers = JoinSet::new();
+        for writer in 0..8 {
+            writers.spawn(provision(world.tenant.scim.clone(), writer, 12));
+        }
+        let mut copies = Vec::new();
+        while !writers.is_empty() {
+            copies.push(Copy::of_snapshot(&mut client, &organization).await);
+            if copies.len() == 2 {
+                doomed.call("DeleteSCIMConfiguration", json!({})).await;
+            }
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(50), writers.join_next()).await;
+        }
+        // Until what was deleted with its configuration is gone.
+        loop {
+            let mut last = Copy::of_snapshot(&mut client, &organization).await;
+            follow(&mut last, &mut client, &organization).await;
+            if !last.users.values().any(|user| user.user_name.starts_with("doomed")) {
+                break;
+            }
+        }
+        let expected = Copy::of_lists(&mut client, &organization).await;
+        assert!(!expected.users.is_empty() && !expected.members.is_empty());
+        copies.push(Copy::default());
+        for mut copy in copies {
+            follow(&mut copy, &mut client, &organization).await;
+            copy.assert_same(expected.clone());
+        }
+    }
+}
