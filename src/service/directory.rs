@@ -66,7 +66,7 @@ impl Directory {
             configuration: owner.configuration,
             position: Position { created_at: user.created_at, id: user.id.as_uuid() },
         });
-        let users = found.into_iter().map(|(owner, user)| resource::user(owner, user));
+        let users = found.into_iter().map(|(owner, user)| resource::user(owner, &user));
         Ok(ListUsersResponse {
             pagination: Some(pagination),
             users: users.collect::<Result<_, _>>()?,
@@ -83,7 +83,7 @@ impl Directory {
         let id: UserId = id("user_id", &request.user_id)?;
         let user = self.repository.read().user(owner.configuration, id).await?;
         let user = user.ok_or(Error::UserNotFound(id))?;
-        Ok(GetUserResponse { user: Some(resource::user(owner, user)?) })
+        Ok(GetUserResponse { user: Some(resource::user(owner, &user)?) })
     }
 
     /// Lists groups of an organization, or of one configuration of it.
@@ -110,7 +110,7 @@ impl Directory {
             configuration: owner.configuration,
             position: Position { created_at: group.created_at, id: group.id.as_uuid() },
         });
-        let groups = found.into_iter().map(|(owner, group)| resource::group(owner, group));
+        let groups = found.into_iter().map(|(owner, group)| resource::group(owner, &group));
         let groups = groups.collect::<Result<_, _>>()?;
         Ok(ListGroupsResponse { pagination: Some(pagination), groups })
     }
@@ -125,7 +125,7 @@ impl Directory {
         let id: GroupId = id("group_id", &request.group_id)?;
         let group = self.repository.read().group(owner.configuration, id).await?;
         let group = group.ok_or(Error::GroupNotFound(id))?;
-        Ok(GetGroupResponse { group: Some(resource::group(owner, group)?) })
+        Ok(GetGroupResponse { group: Some(resource::group(owner, &group)?) })
     }
 
     /// Lists the direct members of a group.
@@ -173,7 +173,7 @@ impl Directory {
         groups.truncate(page.limit as usize);
         let next = groups.last().filter(|_| more);
         let next = next.map(|last| Position { created_at: last.created_at, id: last.id.as_uuid() });
-        let groups = groups.into_iter().map(|group| resource::group(owner, group));
+        let groups = groups.into_iter().map(|group| resource::group(owner, &group));
         Ok(ListUserGroupsResponse {
             pagination: Some(pagination::next(next)),
             groups: groups.collect::<Result<_, _>>()?,

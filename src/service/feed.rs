@@ -156,8 +156,8 @@ fn event(organization: OrganizationId, stored: model::Event) -> Result<Event, Er
     let mut days_left = 0;
     let state = match stored.state {
         State::Gone => None,
-        State::User(user) => Some(event::State::User(resource::user(owner, user)?)),
-        State::Group(group) => Some(event::State::Group(resource::group(owner, group)?)),
+        State::User(user) => Some(event::State::User(resource::user(owner, &user)?)),
+        State::Group(group) => Some(event::State::Group(resource::group(owner, &group)?)),
         State::Members(members) => Some(event::State::MembersChange(MembersChange {
             version: members.version,
             added: members.added.into_iter().map(Into::into).collect(),

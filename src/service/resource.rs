@@ -31,7 +31,7 @@ struct Meta {
 type Object = serde_json::Map<String, Json>;
 
 /// The message of a user.
-pub fn user(owner: Owner, user: StoredUser) -> Result<User, Error> {
+pub fn user(owner: Owner, user: &StoredUser) -> Result<User, Error> {
     let document = read(&user.document)?;
     let meta = Meta {
         id: user.id.to_string(),
@@ -68,7 +68,7 @@ pub fn user(owner: Owner, user: StoredUser) -> Result<User, Error> {
 }
 
 /// The message of a group.
-pub fn group(owner: Owner, group: StoredGroup) -> Result<Group, Error> {
+pub fn group(owner: Owner, group: &StoredGroup) -> Result<Group, Error> {
     let document = read(&group.document)?;
     let meta = Meta {
         id: group.id.to_string(),

@@ -54,12 +54,12 @@ impl Teller {
             }
             Part::Users(configuration, users) => {
                 let users =
-                    users.into_iter().map(|user| resource::user(owner(configuration), user));
+                    users.into_iter().map(|user| resource::user(owner(configuration), &user));
                 response.users = users.collect::<Result<_, _>>()?;
             }
             Part::Groups(configuration, groups) => {
                 let groups =
-                    groups.into_iter().map(|group| resource::group(owner(configuration), group));
+                    groups.into_iter().map(|group| resource::group(owner(configuration), &group));
                 response.groups = groups.collect::<Result<_, _>>()?;
             }
             Part::Members(configuration, members) => {

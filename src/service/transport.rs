@@ -106,6 +106,7 @@ where
 }
 
 /// The Connect route of a method that answers with a stream.
+#[expect(clippy::result_large_err, reason = "the error is the library's, and its size with it")]
 pub fn connect_stream<S, Req, Res, M, F, St>(service: &Arc<S>, method: M) -> MethodRouter
 where
     S: Send + Sync + 'static,

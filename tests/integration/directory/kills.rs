@@ -119,7 +119,9 @@ async fn consume(run: Arc<Run>) -> Copy {
             while let Ok(Ok(Some(told))) =
                 tokio::time::timeout(Duration::from_secs(2), stream.message()).await
             {
-                told.events.into_iter().for_each(|event| copy.apply(event));
+                for event in told.events {
+                    copy.apply(event);
+                }
             }
         } else {
             let was_done = run.is_done();
@@ -127,7 +129,9 @@ async fn consume(run: Arc<Run>) -> Copy {
             let Ok(answer) = client.list_events(request).await else { continue };
             let answer = answer.into_inner();
             let is_end = copy.number == answer.newest_number;
-            answer.events.into_iter().for_each(|event| copy.apply(event));
+            for event in answer.events {
+                copy.apply(event);
+            }
             if was_done && is_end {
                 return copy;
             }
@@ -145,7 +149,7 @@ async fn write(run: Arc<Run>, writer: usize) {
         let answer = request.send().await.ok()?.json::<Value>().await.ok()?;
         answer["id"].as_str().map(str::to_owned)
     };
-    let patch = |operation: Value| json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation] });
+    let operations = |operation: Value| json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation] });
     let mut group = None;
     for round in 0.. {
         if run.is_done() {
@@ -158,7 +162,7 @@ async fn write(run: Arc<Run>, writer: usize) {
         };
         let path = format!("/Users/{user}");
         let active = json!({ "op": "replace", "path": "active", "value": round % 2 == 0 });
-        send(Method::PATCH, &path, patch(active)).await;
+        send(Method::PATCH, &path, operations(active)).await;
         if group.is_none() {
             let name = format!("group{writer}-{round}");
             group = send(Method::POST, "/Groups", json!({ "displayName": name })).await;
@@ -166,17 +170,17 @@ async fn write(run: Arc<Run>, writer: usize) {
         let Some(id) = &group else { continue };
         let group_path = format!("/Groups/{id}");
         let add = json!({ "op": "add", "path": "members", "value": [{ "value": user }] });
-        send(Method::PATCH, &group_path, patch(add)).await;
+        send(Method::PATCH, &group_path, operations(add)).await;
         match round % 5 {
             0 => {
                 let path = format!("members[value eq \"{user}\"]");
                 let remove = json!({ "op": "remove", "path": path });
-                send(Method::PATCH, &group_path, patch(remove)).await;
+                send(Method::PATCH, &group_path, operations(remove)).await;
             }
             1 => drop(send(Method::DELETE, &path, Value::Null).await),
             2 => {
                 let rename = json!({ "op": "replace", "path": "displayName", "value": name });
-                send(Method::PATCH, &group_path, patch(rename)).await;
+                send(Method::PATCH, &group_path, operations(rename)).await;
             }
             3 if round % 4 == 3 => {
                 send(Method::DELETE, &group_path, Value::Null).await;

@@ -40,7 +40,9 @@ async fn follow(copy: &mut Copy, client: &mut GrpcClient, organization: &str) {
         if events.is_empty() {
             return;
         }
-        events.into_iter().for_each(|event| copy.apply(event));
+        for event in events {
+            copy.apply(event);
+        }
     }
 }
 
