@@ -52,8 +52,8 @@ pub fn run() -> ExitCode {
 
 fn start(cli: Cli) -> anyhow::Result<()> {
     let settings = Settings::load(&cli.settings)?;
-    telemetry::start(settings.log.to_filter(), settings.log_format)
-        .map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))?;
+    let _log = telemetry::start(settings.log.to_filter(), settings.log_format)
+        .context("logging cannot start")?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot start")?;
     runtime.block_on(async {
         match cli.command {

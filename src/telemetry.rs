@@ -1,21 +1,122 @@
 //! The log: one line per event, on standard error.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::settings::LogFormat;
 
-/// Starts logging for the whole process. `filter` is in the syntax of
-/// `tracing_subscriber::EnvFilter`: `info`, `scimd=debug,sqlx=warn`.
-pub fn start(filter: EnvFilter, format: LogFormat) -> Result<(), TryInitError> {
+/// How long a line waits for others to be written with.
+const DELAY: Duration = Duration::from_millis(20);
+/// With so much waiting, whoever logs writes it.
+const MAX_WAITING: usize = 256 * 1024;
+
+/// Starts logging for the whole process, until what it answers is dropped.
+/// `filter` is in the syntax of `tracing_subscriber::EnvFilter`: `info`,
+/// `scimd=debug,sqlx=warn`.
+pub fn start(filter: EnvFilter, format: LogFormat) -> anyhow::Result<Log> {
+    let lines = Lines::default();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(lines.clone())
         .with_ansi(io::stderr().is_terminal());
     match format {
-        LogFormat::Text => log.finish().try_init(),
-        LogFormat::Json => log.json().flatten_event(true).finish().try_init(),
+        LogFormat::Text => log.finish().try_init()?,
+        LogFormat::Json => log.json().flatten_event(true).finish().try_init()?,
+    }
+    let waiting = lines.clone();
+    thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(move || waiting.write_from_time_to_time())?;
+    Ok(Log(lines))
+}
+
+/// The log of a process. Dropped, it has written everything.
+pub struct Log(Lines);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.write_out();
+    }
+}
+
+/// Lines on their way. Each request has one, and a system call for each would
+/// cost as much as reading a user. Warnings and errors are written at once, and
+/// what waits with them: a process that dies has said why.
+#[derive(Clone, Default)]
+struct Lines(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Vec<u8>>,
+    some: Condvar,
+}
+
+impl Lines {
+    fn waiting(&self) -> MutexGuard<'_, Vec<u8>> {
+        // Nothing that is done under the lock can leave it half done.
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what waits. Whoever logs meanwhile does not wait for it.
+    fn write_out(&self) {
+        // Taken first and kept, so that lines come in order.
+        let mut error = io::stderr().lock();
+        let lines = mem::take(&mut *self.waiting());
+        // Where standard error is closed there is nobody to tell.
+        let _ = error.write_all(&lines);
+    }
+
+    fn write_from_time_to_time(&self) {
+        loop {
+            drop(self.0.some.wait_while(self.waiting(), |waiting| waiting.is_empty()));
+            thread::sleep(DELAY);
+            self.write_out();
+        }
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line { lines: self, urgent: true }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a> {
+        Line { lines: self, urgent: *metadata.level() <= Level::WARN }
+    }
+}
+
+/// One line.
+struct Line<'a> {
+    lines: &'a Lines,
+    urgent: bool,
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.lines.waiting();
+        let is_first = waiting.is_empty();
+        waiting.extend_from_slice(line);
+        let is_much = waiting.len() > MAX_WAITING;
+        drop(waiting);
+        if self.urgent || is_much {
+            self.lines.write_out();
+        } else if is_first {
+            self.lines.0.some.notify_one();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, QuerySelect, Statement, Value};
+use sea_orm::{
+    ConnectionTrait, EntityTrait, FromQueryResult, QueryResult, QuerySelect, Statement, Value,
+};
 use uuid::Uuid;
 
 use super::entity::group;
@@ -205,8 +207,8 @@ async fn memberships<C: ConnectionTrait, const N: usize>(
     values: [Value; N],
 ) -> Result<Vec<Membership>> {
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
-    let rows = MembershipRow::find_by_statement(statement).all(connection).await?;
-    rows.into_iter().map(Membership::try_from).collect()
+    let rows = connection.query_all_raw(statement).await?;
+    rows.iter().map(membership).collect()
 }
 
 async fn member_count<C: ConnectionTrait>(
@@ -235,12 +237,14 @@ pub(super) struct Member {
     member_kind: i64,
 }
 
-#[derive(FromQueryResult)]
-struct MembershipRow {
-    group_id: Uuid,
-    #[sea_orm(nested)]
-    member: Member,
-    document: String,
+/// By their places: there are many of them in a page of users, and each name
+/// would have to be looked for.
+fn membership(row: &QueryResult) -> Result<Membership> {
+    let group: Uuid = row.try_get_by_index(0)?;
+    let member =
+        Member { member_id: row.try_get_by_index(1)?, member_kind: row.try_get_by_index(2)? };
+    let document = row.try_get_by_index(3)?;
+    Ok(Membership { group: group.into(), member: member.try_into()?, document })
 }
 
 impl TryFrom<Member> for MemberId {
@@ -252,17 +256,5 @@ impl TryFrom<Member> for MemberId {
             GROUP => Ok(Self::Group(row.member_id.into())),
             _ => Err(Error::Corrupt("scim_group_members.member_kind")),
         }
-    }
-}
-
-impl TryFrom<MembershipRow> for Membership {
-    type Error = Error;
-
-    fn try_from(row: MembershipRow) -> Result<Self> {
-        Ok(Self {
-            group: row.group_id.into(),
-            member: row.member.try_into()?,
-            document: row.document,
-        })
     }
 }

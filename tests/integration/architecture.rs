@@ -19,7 +19,10 @@ const RESERVED: [(&str, &[&str]); 6] = [
         &["clock.rs"],
     ),
     (r"\benv::vars?(_os)?\b", &["settings.rs"]),
-    (r"\b(spawn|spawn_blocking|spawn_local)\(", &["server.rs", "repository/connection/"]),
+    (
+        r"\b(spawn|spawn_blocking|spawn_local)\(",
+        &["server.rs", "repository/connection/", "telemetry.rs"],
+    ),
 ];
 
 /// A file of `src/`, by its path in there.

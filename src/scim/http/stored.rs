@@ -1,6 +1,7 @@
 //! Resources out of the store, on their way to a client.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -127,10 +128,15 @@ pub async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Vec<Vec<Value>
     let memberships = client.repository.read().groups_of(client.configuration, &ids).await?;
     let places: HashMap<_, _> = users.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     let mut groups = vec![Vec::new(); users.len()];
+    // Of a page of users many are in the same groups.
+    let mut entries: HashMap<GroupId, Value> = HashMap::new();
     for membership in memberships {
-        if let Some(place) = places.get(&membership.member.as_uuid()) {
-            groups[*place].push(group_entry(client, &membership)?);
-        }
+        let Some(place) = places.get(&membership.member.as_uuid()) else { continue };
+        let entry = match entries.entry(membership.group) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(group_entry(client, &membership)?),
+        };
+        groups[*place].push(entry.clone());
     }
     Ok(groups)
 }
