@@ -19,6 +19,7 @@ mod lists;
 mod members;
 mod okta;
 mod onelogin;
+mod random_filters;
 mod tenants;
 mod user_changes;
 mod users;
