@@ -20,6 +20,7 @@ mod members;
 mod okta;
 mod onelogin;
 mod random_filters;
+mod sorting;
 mod tenants;
 mod user_changes;
 mod users;
