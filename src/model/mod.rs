@@ -12,6 +12,7 @@ mod instant;
 mod origin;
 mod page;
 mod scope;
+mod sorting;
 mod token_notice;
 
 pub use api_key::{ApiKey, NewApiKey, Role};
@@ -31,4 +32,5 @@ pub use instant::Instant;
 pub use origin::Origin;
 pub use page::{Page, Position};
 pub use scope::Scope;
+pub use sorting::{Begin, SortField, SortKey, SortPosition, SortedSlice};
 pub use token_notice::{next_token_notice, token_days_left};

@@ -20,7 +20,7 @@ pub struct Page {
 /// The place of an item in a list ordered by creation, then id. It stays a
 /// valid place when the item itself is gone, so that a walk misses nothing and
 /// repeats nothing while others create and delete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// When the item was made.
     pub created_at: Instant,
@@ -37,8 +37,7 @@ const VERSION: u8 = 1;
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = [VERSION; 25];
-        bytes[1..9].copy_from_slice(&self.created_at.as_micros().to_be_bytes());
-        bytes[9..].copy_from_slice(self.id.as_bytes());
+        bytes[1..].copy_from_slice(&self.to_bytes());
         f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
     }
 }
@@ -48,16 +47,30 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, InvalidPosition> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidPosition)?;
-        let bytes: [u8; 25] = bytes.try_into().map_err(|_| InvalidPosition)?;
-        let (version, rest) = bytes.split_first().ok_or(InvalidPosition)?;
-        let (micros, id) = rest.split_first_chunk().ok_or(InvalidPosition)?;
-        if *version != VERSION {
-            return Err(InvalidPosition);
+        match bytes.split_first() {
+            Some((&VERSION, rest)) => {
+                rest.try_into().map(Self::from_bytes).map_err(|_| InvalidPosition)
+            }
+            _ => Err(InvalidPosition),
         }
-        Ok(Self {
-            created_at: Instant::from_micros(i64::from_be_bytes(*micros)),
-            id: Uuid::from_slice(id).map_err(|_| InvalidPosition)?,
-        })
+    }
+}
+
+impl Position {
+    pub(super) fn to_bytes(self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&self.created_at.as_micros().to_be_bytes());
+        bytes[8..].copy_from_slice(self.id.as_bytes());
+        bytes
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8; 24]) -> Self {
+        let (micros, id) = bytes.split_at(8);
+        let micros = micros.try_into().expect("the first 8 bytes are 8 bytes");
+        Self {
+            created_at: Instant::from_micros(i64::from_be_bytes(micros)),
+            id: Uuid::from_slice(id).expect("the other 16 bytes are 16 bytes"),
+        }
     }
 }
 

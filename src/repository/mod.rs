@@ -25,6 +25,7 @@ mod purge;
 mod query;
 mod resources;
 mod snapshot;
+mod sorting;
 mod token_notices;
 mod tx;
 mod users;

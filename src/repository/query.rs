@@ -97,9 +97,9 @@ pub(super) fn is_found_first(condition: &Condition) -> bool {
     }
 }
 
-/// Whether the condition is worth being looked up apart from the others that it
-/// is an alternative to.
-fn is_narrow(condition: &Condition) -> bool {
+/// Whether the condition is worth being looked up apart: from the others that it
+/// is an alternative to, or from an order that its index does not have.
+pub(super) fn is_narrow(condition: &Condition) -> bool {
     match condition {
         Condition::Id(_)
         | Condition::UserName(_)

@@ -1,15 +1,19 @@
 //! What users and groups have in common: being found by id, walked in order of
-//! creation, and counted.
+//! creation, and counted. Other orders are in `sorting`.
 
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, LockType, SimpleExpr};
+#[cfg(test)]
+mod tests;
+
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Iden, LockType, SimpleExpr};
 use sea_orm::{
     Condition as Sql, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Order, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    QueryOrder, QuerySelect, Select, Statement,
 };
 use uuid::Uuid;
 
 use super::counts;
 use super::entity::{group, user};
+use super::ids::{among, value};
 use super::query::{self, Field, Kind};
 use super::{Error, Read, Result};
 use crate::model::{Condition, ConfigurationId, Position, Slice};
@@ -80,9 +84,60 @@ pub(super) async fn slice<E: Resource, C: ConnectionTrait>(
     if condition == Condition::Nothing || slice.limit == 0 {
         return Ok(Vec::new());
     }
-    let backend = connection.get_database_backend();
-    let select = matching::<E>(backend, configuration, &condition, slice);
+    let walk = by_creation(&condition, slice);
+    let select = matching::<E>(connection.get_database_backend(), configuration, &condition, walk);
     Ok(select.into_model::<Row>().all(connection).await?)
+}
+
+fn by_creation(condition: &Condition, slice: Slice) -> Walk {
+    Walk {
+        order: &[Field::CreatedAt, Field::Id],
+        descending: false,
+        found_first: query::is_found_first(condition),
+        only: None,
+        behind: slice.after.map(|Position { created_at, id }| {
+            (&[Field::CreatedAt, Field::Id][..], vec![created_at.as_micros().into(), id.into()])
+        }),
+        skip: slice.skip,
+        limit: slice.limit,
+    }
+}
+
+/// How a list is gone through.
+pub(super) struct Walk {
+    /// What it is ordered by.
+    pub order: &'static [Field],
+    pub descending: bool,
+    /// Whether so few are meant that they are best found first and put in order
+    /// afterwards.
+    pub found_first: bool,
+    /// A part of the order, by which it is narrowed.
+    pub only: Option<SimpleExpr>,
+    /// Behind which values of these it begins.
+    pub behind: Option<(&'static [Field], Vec<SimpleExpr>)>,
+    pub skip: u64,
+    pub limit: u64,
+}
+
+/// Those of `ids` that there are, in any order.
+pub(super) async fn find_all<E: Resource, C: ConnectionTrait>(
+    connection: &C,
+    configuration: ConfigurationId,
+    ids: &[Uuid],
+) -> Result<Vec<Row>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = connection.get_database_backend();
+    let sql = format!(
+        "SELECT id, document, version, created_at, updated_at FROM {} \
+         WHERE configuration_id = $1 AND id{}",
+        E::default().table_name(),
+        among(backend, "$2")
+    );
+    let values = [configuration.as_uuid().into(), value(backend, ids.iter().copied())];
+    let statement = Statement::from_sql_and_values(backend, sql, values);
+    Ok(Row::find_by_statement(statement).all(connection).await?)
 }
 
 /// For how many the condition holds. All of them cost no more than one.
@@ -115,25 +170,28 @@ fn one<E: Resource>(configuration: ConfigurationId, id: Uuid) -> Select<E> {
         .filter(Expr::col(Field::Id).eq(id))
 }
 
-fn matching<E: Resource>(
+/// The rows of a walk for a condition that is simplified.
+pub(super) fn matching<E: Resource>(
     backend: DbBackend,
     configuration: ConfigurationId,
     condition: &Condition,
-    slice: Slice,
+    walk: Walk,
 ) -> Select<E> {
-    let order = order(backend, condition);
-    let behind = slice.after.map(|Position { created_at, id }| {
-        // Compared as one pair, so that the index finds the place at once.
-        Expr::tuple(order.clone()).gt(Expr::tuple([created_at.as_micros().into(), id.into()]))
+    let column = |field: &Field| ordered(backend, walk.found_first, *field);
+    // Compared as one row, so that the index finds the place at once.
+    let behind = walk.behind.map(|(fields, values)| {
+        let (row, place) = (Expr::tuple(fields.iter().map(column)), Expr::tuple(values));
+        if walk.descending { row.lt(place) } else { row.gt(place) }
     });
-    let [created_at, id] = order;
-    let select = columns::<E>()
+    let mut select = columns::<E>()
         .filter(query::filter(E::KIND, configuration, condition))
-        .filter(Sql::all().add_option(behind))
-        .order_by(created_at, Order::Asc)
-        .order_by(id, Order::Asc)
-        .limit(slice.limit);
-    if slice.skip > 0 { select.offset(slice.skip) } else { select }
+        .filter(Sql::all().add_option(walk.only).add_option(behind));
+    for field in walk.order {
+        let direction = if walk.descending { Order::Desc } else { Order::Asc };
+        select = select.order_by(column(field), direction);
+    }
+    let select = select.limit(walk.limit);
+    if walk.skip > 0 { select.offset(walk.skip) } else { select }
 }
 
 fn columns<E: Resource>() -> Select<E> {
@@ -141,130 +199,12 @@ fn columns<E: Resource>() -> Select<E> {
     E::find().select_only().exprs(fields.map(Expr::col))
 }
 
-/// What resources are ordered by. A `+` keeps SQLite from walking the index that
-/// has this order: without statistics it takes that for the cheapest way always.
-fn order(backend: DbBackend, condition: &Condition) -> [SimpleExpr; 2] {
-    if backend == DbBackend::Sqlite && query::is_found_first(condition) {
-        [Expr::cust("+created_at"), Expr::cust("+id")]
+/// A column to order by. A `+` keeps SQLite from walking the index that has this
+/// order: without statistics it takes that for the cheapest way always.
+fn ordered(backend: DbBackend, found_first: bool, field: Field) -> SimpleExpr {
+    if backend == DbBackend::Sqlite && found_first {
+        Expr::cust(format!("+{}", field.unquoted()))
     } else {
-        [Expr::col(Field::CreatedAt), Expr::col(Field::Id)]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use sea_orm::QueryTrait;
-
-    use super::super::Repository;
-    use super::super::connection::Reader;
-    use super::*;
-    use crate::clock::{SystemClock, SystemRandom};
-    use crate::model::{Comparison, DatabaseUrl, Instant};
-
-    /// What SQLite says that it does for a search, one line a step.
-    async fn plan<E: Resource>(connection: &Reader, condition: &Condition) -> String {
-        let slice = Slice {
-            after: Some(Position { created_at: Instant::from_micros(1), id: Uuid::nil() }),
-            skip: 10,
-            limit: 10,
-        };
-        let condition = query::simplified(E::KIND, condition);
-        let select = matching::<E>(DbBackend::Sqlite, Uuid::nil().into(), &condition, slice);
-        let mut statement = select.build(DbBackend::Sqlite);
-        statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
-        let rows = connection.query_all_raw(statement).await.unwrap();
-        let step = |row: &sea_orm::QueryResult| row.try_get("", "detail").unwrap();
-        rows.iter().map(step).collect::<Vec<String>>().join("\n")
-    }
-
-    /// Each condition alone and as an alternative is found where it says, and
-    /// the list is walked for none of them.
-    async fn assert_found<E: Resource>(connection: &Reader, cases: &[(Condition, &str)]) {
-        let assert_index = |plan: &str, (condition, index): &(Condition, &str)| {
-            assert!(plan.contains(index), "{condition:?}:\n{plan}");
-            for walk in
-                ["SCAN scim", "creation (configuration_id=?)", "creation (configuration_id=? AND ("]
-            {
-                assert!(!plan.contains(walk), "{condition:?}:\n{plan}");
-            }
-        };
-        for case in cases {
-            assert_index(&plan::<E>(connection, &case.0).await, case);
-        }
-        let alternatives = Condition::Or(cases.iter().map(|case| case.0.clone()).collect());
-        let narrowed = Condition::And(vec![alternatives.clone(), cases[0].0.clone()]);
-        for condition in [alternatives, narrowed] {
-            let plan = plan::<E>(connection, &condition).await;
-            for case in cases {
-                assert_index(&plan, case);
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn sqlite_finds_through_indexes_also_among_alternatives() {
-        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let repository = Repository::open(&DatabaseUrl::SqliteMemory, clock, random).await.unwrap();
-        repository.migrate().await.unwrap();
-        let connection = repository.read().connection;
-        let (text, id, at) = (|| "a".to_owned(), Uuid::from_u128(1), Instant::from_micros(5));
-        let users = [
-            (Condition::Id(id), "scim_users_1 (configuration_id=? AND id=?)"),
-            (Condition::UserName(text()), "scim_users_2 (configuration_id=? AND user_name_key=?)"),
-            (Condition::ExternalId(text()), "by_external_id (configuration_id=? AND external_id=?"),
-            (
-                Condition::DisplayName(text()),
-                "by_display_name (configuration_id=? AND display_name_key=?",
-            ),
-            (Condition::Email(text()), "PRIMARY KEY (configuration_id=? AND value_key=?)"),
-            (Condition::Active(false), "scim_users_inactive (configuration_id=?"),
-            (
-                Condition::Created(Comparison::Equal, at),
-                "by_creation (configuration_id=? AND created_at=?",
-            ),
-            (
-                Condition::LastModified(Comparison::Greater, at),
-                "by_change (configuration_id=? AND updated_at>?)",
-            ),
-            (Condition::MemberOf(id), "PRIMARY KEY (configuration_id=? AND group_id=?)"),
-        ];
-        assert_found::<user::Entity>(&connection, &users).await;
-        let groups = [
-            (Condition::Id(id), "scim_groups_1 (configuration_id=? AND id=?)"),
-            (Condition::ExternalId(text()), "by_external_id (configuration_id=? AND external_id=?"),
-            (
-                Condition::DisplayName(text()),
-                "scim_groups_2 (configuration_id=? AND display_name_key=?)",
-            ),
-            (
-                Condition::Created(Comparison::Equal, at),
-                "by_creation (configuration_id=? AND created_at=?",
-            ),
-            (
-                Condition::LastModified(Comparison::Greater, at),
-                "by_change (configuration_id=? AND updated_at>?)",
-            ),
-            (Condition::Member(id), "of_member (configuration_id=? AND member_id=?)"),
-        ];
-        assert_found::<group::Entity>(&connection, &groups).await;
-    }
-
-    #[tokio::test]
-    async fn sqlite_walks_a_list_by_its_index() {
-        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let repository = Repository::open(&DatabaseUrl::SqliteMemory, clock, random).await.unwrap();
-        repository.migrate().await.unwrap();
-        let connection = repository.read().connection;
-        let behind = "(configuration_id=? AND (created_at,id)>(?,?))";
-        for (condition, index) in [
-            (Condition::All, "scim_users_by_creation"),
-            (Condition::Active(true), "scim_users_by_creation"),
-            (Condition::Active(false), "scim_users_inactive"),
-        ] {
-            let plan = plan::<user::Entity>(&connection, &condition).await;
-            assert_eq!(plan, format!("SEARCH scim_users USING INDEX {index} {behind}"));
-        }
+        Expr::col(field)
     }
 }

@@ -24,17 +24,16 @@ CREATE TABLE scim_users (
 ) STRICT;
 
 -- Lists are walked by creation. Each index ends in that order, so that what it
--- finds need not be sorted, however much it is.
+-- finds need not be sorted, however much it is. Sorted lists are walked by the
+-- others; those without a value are in them too, because they are listed as well.
 CREATE INDEX scim_users_by_creation
     ON scim_users (configuration_id, created_at, id);
 CREATE INDEX scim_users_by_change
-    ON scim_users (configuration_id, updated_at, id);
+    ON scim_users (configuration_id, updated_at, created_at, id);
 CREATE INDEX scim_users_by_external_id
-    ON scim_users (configuration_id, external_id, created_at, id)
-    WHERE external_id IS NOT NULL;
+    ON scim_users (configuration_id, external_id, created_at, id);
 CREATE INDEX scim_users_by_display_name
-    ON scim_users (configuration_id, display_name_key, created_at, id)
-    WHERE display_name_key IS NOT NULL;
+    ON scim_users (configuration_id, display_name_key, created_at, id);
 -- Most users are active: only the others are worth an index.
 CREATE INDEX scim_users_inactive
     ON scim_users (configuration_id, created_at, id)
@@ -68,10 +67,9 @@ CREATE TABLE scim_groups (
 CREATE INDEX scim_groups_by_creation
     ON scim_groups (configuration_id, created_at, id);
 CREATE INDEX scim_groups_by_change
-    ON scim_groups (configuration_id, updated_at, id);
+    ON scim_groups (configuration_id, updated_at, created_at, id);
 CREATE INDEX scim_groups_by_external_id
-    ON scim_groups (configuration_id, external_id, created_at, id)
-    WHERE external_id IS NOT NULL;
+    ON scim_groups (configuration_id, external_id, created_at, id);
 
 -- member_kind: 0 a user, 1 a group.
 CREATE TABLE scim_group_members (

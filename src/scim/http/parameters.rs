@@ -4,7 +4,6 @@
 use serde_json::Value;
 
 use super::error::Error;
-use crate::model::Position;
 use crate::scim::protocol::fault::{Fault, ScimType};
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::ResourceType;
@@ -29,8 +28,9 @@ pub struct Parameters {
     /// `count`, within the limits.
     pub count: u64,
     /// `cursor`, when the client pages by cursors; `None` within is the start.
+    /// What is in it depends on the order of the list.
     #[expect(clippy::option_option, reason = "no cursor, the first page, a later page")]
-    pub cursor: Option<Option<Position>>,
+    pub cursor: Option<Option<String>>,
     /// `attributes`
     pub attributes: Option<String>,
     /// `excludedAttributes`
@@ -67,11 +67,7 @@ impl Parameters {
         let mut read = Self { start_index: 1, count: DEFAULT_COUNT, ..Self::default() };
         for (name, value) in pairs {
             match name.to_ascii_lowercase().as_str() {
-                "cursor" => {
-                    let cursor = Some(value.as_str()).filter(|cursor| !cursor.is_empty());
-                    let position = cursor.map(str::parse).transpose();
-                    read.cursor = Some(position.map_err(|_| Error::InvalidCursor)?);
-                }
+                "cursor" => read.cursor = Some(Some(value).filter(|cursor| !cursor.is_empty())),
                 _ if value.is_empty() => {}
                 "filter" => read.filter = Some(value),
                 "sortby" => read.sort_by = Some(value),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::answer::Answer;
 use super::client::Client;
 use super::error::Error;
-use crate::model::{Group, GroupId, Instant, MemberId, Membership, User, UserId};
+use crate::model::{Group, GroupId, Instant, MemberId, Membership, Position, User, UserId};
 use crate::repository::{self, Write};
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::resource::{self, Meta};
@@ -83,6 +83,11 @@ impl Stored {
         let derived = (derived_attribute(of), derived);
         resource::text(&self.document, &self.meta(client), derived, of, projection)
             .map_err(|_| CORRUPT)
+    }
+
+    /// Its place in order of creation.
+    pub fn position(&self) -> Position {
+        Position { created_at: self.created_at, id: self.id }
     }
 
     /// The entity tag.

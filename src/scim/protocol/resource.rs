@@ -13,7 +13,7 @@ use super::fault::{Fault, ScimType};
 use super::schema::{Attribute, Kind, Mutability, ResourceType, Schema};
 use super::value::{self, Object};
 
-pub use content::{display_name, group_content, user_content};
+pub use content::{MAX_KEY, display_name, group_content, user_content};
 pub use outgoing::{Meta, outgoing, text};
 
 /// More names in one object are refused: each is looked for among the others,

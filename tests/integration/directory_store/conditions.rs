@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use scimd::clock::{SystemClock, SystemRandom};
 use scimd::model::{
-    Comparison, Condition, ConfigurationId, Instant, MemberChange, MemberId, Position, Slice,
-    UserContent, UserId,
+    Begin, Comparison, Condition, ConfigurationId, Instant, MemberChange, MemberId, Position,
+    Slice, SortField, SortKey, SortPosition, SortedSlice, UserContent, UserId,
 };
 use scimd::repository::Repository;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -66,7 +66,7 @@ on_both_engines! {
 /// Users of the directory that is searched, all of them in one group.
 const USERS: u32 = 3_000;
 
-/// On SQLite the plans say it; see the tests in `src/repository/resources.rs`.
+/// On SQLite the plans say it; see `src/repository/resources/tests.rs`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_searched_for_is_read_and_nothing_else_on_postgres() {
     let Some(server) = TestServer::start(Engine::Postgres).await else { return };
@@ -122,6 +122,49 @@ async fn what_is_searched_for_is_read_and_nothing_else_on_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sorted_page_is_read_from_its_index_and_nothing_else_on_postgres() {
+    use SortField::{Created, DisplayName, ExternalId, Id, LastModified, UserName};
+    let Some(server) = TestServer::start(Engine::Postgres).await else { return };
+    let (configuration, users) = populate(&server).await;
+    let admin = sea_orm::Database::connect(server.database.text()).await.unwrap();
+    admin.execute_unprepared("ANALYZE").await.unwrap();
+    let read = server.repository.read();
+    let user = read.user(configuration, users[1_501]).await.unwrap().unwrap();
+    let position = Position { created_at: user.created_at, id: user.id.as_uuid() };
+    let text = |text: &str| Some(SortKey::Text(text.to_owned()));
+    let time = Some(SortKey::Instant(i128::from(user.updated_at.as_micros()) * 1_000));
+    for (by, key) in [
+        (UserName, text("user1501")),
+        (DisplayName, text("display1501")),
+        (DisplayName, None),
+        (ExternalId, text("external1501")),
+        (ExternalId, None),
+        (Created, time.clone()),
+        (LastModified, time),
+        (Id, text(&user.id.to_string())),
+    ] {
+        let behind = Begin::Behind(SortPosition { key: key.clone(), position });
+        for (descending, begin) in [
+            (false, Begin::Skip(5)),
+            (true, Begin::Skip(5)),
+            (false, behind.clone()),
+            (true, behind),
+        ] {
+            let slice = SortedSlice { by, descending, begin, limit: 10 };
+            let rows = rows_read(&server, &admin, async |repository| {
+                for condition in [Condition::All, Condition::Active(true)] {
+                    let read = repository.read();
+                    let found = read.sorted_users(configuration, &condition, &slice).await.unwrap();
+                    assert_eq!(found.len(), 10, "{slice:?}");
+                }
+            })
+            .await;
+            assert!(rows < 100, "{rows} rows were read for {slice:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_a_large_group_reads_only_what_it_changes_on_postgres() {
     let Some(server) = TestServer::start(Engine::Postgres).await else { return };
     let (configuration, users) = populate(&server).await;
@@ -165,8 +208,8 @@ async fn populate(server: &TestServer) -> (ConfigurationId, Vec<UserId>) {
         server.advance(Duration::from_micros(1));
         let tx = server.repository.write().await.unwrap();
         let content = UserContent {
-            external_id: Some(format!("external{number}")),
-            display_name_key: Some(format!("display{number}")),
+            external_id: (number % 2 == 1).then(|| format!("external{number}")),
+            display_name_key: (number % 2 == 1).then(|| format!("display{number}")),
             active: number != 11,
             email_keys: vec![format!("mail{number}")],
             ..named(&format!("user{number}"))

@@ -19,6 +19,8 @@ mod lists;
 mod members;
 mod okta;
 mod onelogin;
+mod random_filters;
+mod sorting;
 mod tenants;
 mod user_changes;
 mod users;

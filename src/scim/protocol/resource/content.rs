@@ -11,7 +11,7 @@ use crate::model::{GroupContent, UserContent};
 const MAX_DOCUMENT: usize = 1024 * 1024;
 /// Longer texts, in bytes, are refused where they are searched by: PostgreSQL
 /// has no index entry for them.
-const MAX_KEY: usize = 2_000;
+pub const MAX_KEY: usize = 2_000;
 
 /// What is stored and searched of a user, once it is as a user must be.
 ///
@@ -24,14 +24,16 @@ pub fn user_content(document: Object) -> Result<UserContent, Fault> {
         .unwrap_or_default()
         .iter()
         .filter_map(|email| email.get("value")?.as_str())
-        .map(|email| searchable("emails.value", email).map(value::fold))
+        .map(|email| folded("emails.value", email))
         .collect::<Result<Vec<_>, _>>()?;
     email_keys.sort();
     email_keys.dedup();
     Ok(UserContent {
-        user_name_key: value::fold(required_text(&document, "userName")?),
-        external_id: optional_text(&document, "externalId")?.map(str::to_owned),
-        display_name_key: optional_text(&document, "displayName")?.map(value::fold),
+        user_name_key: folded("userName", required_text(&document, "userName")?)?,
+        external_id: external_id(&document)?,
+        display_name_key: text(&document, "displayName")
+            .map(|name| folded("displayName", name))
+            .transpose()?,
         active,
         email_keys,
         document: written(document)?,
@@ -41,8 +43,8 @@ pub fn user_content(document: Object) -> Result<UserContent, Fault> {
 /// What is stored and searched of a group, once it is as a group must be.
 pub fn group_content(document: Object) -> Result<GroupContent, Fault> {
     Ok(GroupContent {
-        display_name_key: value::fold(required_text(&document, "displayName")?),
-        external_id: optional_text(&document, "externalId")?.map(str::to_owned),
+        display_name_key: folded("displayName", required_text(&document, "displayName")?)?,
+        external_id: external_id(&document)?,
         document: written(document)?,
     })
 }
@@ -57,25 +59,32 @@ fn written(document: Object) -> Result<String, Fault> {
 
 fn required_text<'a>(document: &'a Object, name: &str) -> Result<&'a str, Fault> {
     match text(document, name) {
-        Some(text) if !text.trim().is_empty() => searchable(name, text),
+        Some(text) if !text.trim().is_empty() => Ok(text),
         _ => Err(Fault::value(format!("`{name}` is required and must not be empty."))),
     }
 }
 
-fn optional_text<'a>(document: &'a Object, name: &str) -> Result<Option<&'a str>, Fault> {
-    text(document, name).map(|text| searchable(name, text)).transpose()
+fn external_id(document: &Object) -> Result<Option<String>, Fault> {
+    let id = text(document, "externalId").map(str::to_owned);
+    id.map(|id| searchable("externalId", id)).transpose()
 }
 
-/// The text, if it can be searched by.
-fn searchable<'a>(name: &str, text: &'a str) -> Result<&'a str, Fault> {
-    if text.len() > MAX_KEY {
+/// The form in which a text is compared without regard to case, which may be
+/// longer than the text.
+fn folded(name: &str, text: &str) -> Result<String, Fault> {
+    searchable(name, value::fold(text))
+}
+
+/// The key, if it can be searched by.
+fn searchable(name: &str, key: String) -> Result<String, Fault> {
+    if key.len() > MAX_KEY {
         return Err(Fault::value(format!("`{name}` is longer than {MAX_KEY} bytes.")));
     }
     // PostgreSQL stores no such text.
-    if text.contains('\0') {
+    if key.contains('\0') {
         return Err(Fault::value(format!("`{name}` must not contain a NUL character.")));
     }
-    Ok(text)
+    Ok(key)
 }
 
 fn text<'a>(document: &'a Object, name: &str) -> Option<&'a str> {

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::super::schema::USER;
 use super::super::testing::{ENTERPRISE, object};
-use super::SortKey;
+use super::{attribute, beginning, is_key_of};
+use crate::model::SortKey;
 
 fn key(sort_by: &str, resource: &Value) -> Option<SortKey> {
-    let path = SortKey::attribute(sort_by, &USER).expect(sort_by);
-    SortKey::of(&object(resource.clone()), &path)
+    let path = attribute(sort_by, &USER).expect(sort_by);
+    super::key(&object(resource.clone()), &path)
 }
 
 #[test]
@@ -44,6 +45,29 @@ fn of_several_values_the_primary_one_counts_or_else_the_first() {
 #[test]
 fn what_has_no_order_is_refused() {
     for sort_by in ["foo", "name", "addresses", "name.foo", "urn:x:y:z", "", "a b"] {
-        assert!(SortKey::attribute(sort_by, &USER).is_err(), "{sort_by}");
+        assert!(attribute(sort_by, &USER).is_err(), "{sort_by}");
+    }
+}
+
+#[test]
+fn of_long_texts_the_beginning_counts() {
+    let long = "ä".repeat(3_000);
+    assert_eq!(key("title", &json!({ "title": long })), Some(SortKey::Text("ä".repeat(1_000))));
+    assert_eq!(beginning(&format!("a{long}")).len(), 1_999);
+}
+
+#[test]
+fn a_key_of_another_type_is_none_of_an_attribute() {
+    let path = |sort_by| attribute(sort_by, &USER).expect(sort_by);
+    let (flag, time, text) =
+        (SortKey::Boolean(true), SortKey::Instant(1), SortKey::Text("a".into()));
+    for (sort_by, own, others) in [
+        ("active", &flag, [&time, &text]),
+        ("meta.created", &time, [&flag, &text]),
+        ("userName", &text, [&flag, &time]),
+        ("emails", &text, [&flag, &time]),
+    ] {
+        assert!(is_key_of(own, &path(sort_by)), "{sort_by}");
+        assert!(others.iter().all(|key| !is_key_of(key, &path(sort_by))), "{sort_by}");
     }
 }

@@ -65,6 +65,11 @@ fn what_no_database_could_index_is_refused() {
         assert!(user_content(object(with(&"é".repeat(1_000)))).is_ok());
     }
     refused(json!({ "userName": "u", "emails": [{ "value": "\0" }] }), "`emails.value`");
+    // What is indexed is in lower case, where some letters are longer.
+    let grows = "Ⱥ".repeat(700);
+    assert_eq!((grows.len(), grows.to_lowercase().len()), (1_400, 2_100));
+    refused(json!({ "userName": grows }), "`userName` is longer than 2000 bytes");
+    assert!(user_content(object(json!({ "userName": "u", "externalId": grows }))).is_ok());
     // Elsewhere it is nobody's business.
     assert!(user_content(object(json!({ "userName": "u", "title": "a\0b" }))).is_ok());
 }
