@@ -9,7 +9,7 @@ use crate::measure::Figures;
 use crate::operations::{Action, Operation};
 use crate::options::Options;
 use crate::record::Recording;
-use crate::results::{Ceilings, Measured, Throughput};
+use crate::results::{Ceilings, Measured, Round, Throughput};
 use crate::rpc::Method;
 use crate::server::{Log, Server};
 use crate::world::{Counters, Source, World};
@@ -80,30 +80,21 @@ impl<'a> Bench<'a> {
         let span = self.span(operation);
         let mut all = Vec::new();
         for _ in 0..rounds {
-            let mut round = vec![self.load(operation, &span).await?];
+            let server = self.load(operation, &span).await?;
+            let mut ceilings = None;
             if with_ceilings {
                 let counters = Counters::new(Source::Recorder);
-                let load =
-                    driver::run(&stack_target, self.world, operation, &counters, self.seed, &span);
-                round.push(load.await?);
+                let (world, seed) = (self.world, self.seed);
+                let load = driver::run(&stack_target, world, operation, &counters, seed, &span);
+                let constant = load.await?;
                 let order = self.order(operation, span, false);
-                round.push(self.sqlx.order(&order).await?);
-                round.push(self.driver.order(&order).await?);
+                let sqlx = self.sqlx.order(&order).await?;
+                let driver = self.driver.order(&order).await?;
+                ceilings = Some(Ceilings { constant, sqlx, driver });
             }
-            all.push(round);
+            all.push(Round { server, ceilings });
         }
-        let median = |place: usize| {
-            let figures: Vec<_> =
-                all.iter().filter_map(|round: &Vec<Figures>| round.get(place).copied()).collect();
-            Figures::median(&figures)
-        };
-        let ceilings = with_ceilings.then(|| Ceilings {
-            constant: median(1),
-            sqlx: median(2),
-            driver: median(3),
-        });
-        let server = median(0);
-        Ok(Measured { operation: operation.clone(), server, ceilings, rounds: all })
+        Ok(Measured::new(operation, all))
     }
 
     /// Measures how much the server and the driver can do, in turns.

@@ -48,16 +48,7 @@ impl Figures {
 
     /// The middle of several rounds, figure by figure.
     pub fn median(rounds: &[Self]) -> Self {
-        let of = |figure: fn(&Self) -> f64| {
-            let mut all: Vec<_> = rounds.iter().map(figure).collect();
-            all.sort_by(f64::total_cmp);
-            let middle = all.len() / 2;
-            match all.len() % 2 {
-                _ if all.is_empty() => 0.0,
-                0 => f64::midpoint(all[middle - 1], all[middle]),
-                _ => all[middle],
-            }
-        };
+        let of = |figure: fn(&Self) -> f64| median(rounds.iter().map(figure).collect());
         Self {
             cpu: of(|round| round.cpu),
             database_cpu: of(|round| round.database_cpu),
@@ -68,6 +59,17 @@ impl Figures {
             max: of(|round| round.max),
             operations: rounds.iter().map(|round| round.operations).sum(),
         }
+    }
+}
+
+/// The middle one, or what is in the middle of two.
+pub fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    let middle = all.len() / 2;
+    match all.len() % 2 {
+        _ if all.is_empty() => 0.0,
+        0 => f64::midpoint(all[middle - 1], all[middle]),
+        _ => all[middle],
     }
 }
 

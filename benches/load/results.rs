@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Context as _;
 use scimd::clock::{Clock as _, SystemClock};
 
-use crate::measure::Figures;
+use crate::measure::{Figures, median};
 use crate::operations::Operation;
 use crate::options::Engine;
 
@@ -54,7 +54,14 @@ pub struct Measured {
     pub server: Figures,
     /// Where they were measured as well.
     pub ceilings: Option<Ceilings>,
-    pub rounds: Vec<Vec<Figures>>,
+    pub rounds: Vec<Round>,
+}
+
+/// What was measured one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    pub server: Figures,
+    pub ceilings: Option<Ceilings>,
 }
 
 /// What the parts cost alone.
@@ -82,15 +89,56 @@ pub struct Memory {
     pub peak: u64,
 }
 
+/// How many times the sum of its parts something costs: the middle of all
+/// rounds, each of which compares what was measured at about the same time, and
+/// the ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Ratio {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
 impl Measured {
-    /// How many times the sum of stack and statements the server costs.
-    pub fn ratio(&self) -> Option<f64> {
-        self.ceilings.map(|parts| self.server.cpu / (parts.constant.cpu + parts.sqlx.cpu))
+    pub fn new(operation: &Operation, rounds: Vec<Round>) -> Self {
+        let middle = |of: fn(&Round) -> Option<Figures>| {
+            let figures: Vec<_> = rounds.iter().filter_map(of).collect();
+            (!figures.is_empty()).then(|| Figures::median(&figures))
+        };
+        let ceilings = || {
+            Some(Ceilings {
+                constant: middle(|round| Some(round.ceilings?.constant))?,
+                sqlx: middle(|round| Some(round.ceilings?.sqlx))?,
+                driver: middle(|round| Some(round.ceilings?.driver))?,
+            })
+        };
+        Self {
+            operation: operation.clone(),
+            server: middle(|round| Some(round.server)).unwrap_or_default(),
+            ceilings: ceilings(),
+            rounds,
+        }
     }
 
-    /// The same where the statements go through the driver.
-    pub fn ratio_to_driver(&self) -> Option<f64> {
-        self.ceilings.map(|parts| self.server.cpu / (parts.constant.cpu + parts.driver.cpu))
+    /// Beside the stack and the statements through sqlx.
+    pub fn ratio(&self) -> Option<Ratio> {
+        self.ratio_to(|parts| parts.sqlx.cpu)
+    }
+
+    /// Beside the stack and the statements through the driver.
+    pub fn ratio_to_driver(&self) -> Option<Ratio> {
+        self.ratio_to(|parts| parts.driver.cpu)
+    }
+
+    fn ratio_to(&self, statements: fn(&Ceilings) -> f64) -> Option<Ratio> {
+        let ratio = |round: &Round| {
+            let parts = round.ceilings?;
+            Some(round.server.cpu / (parts.constant.cpu + statements(&parts)))
+        };
+        let ratios: Vec<_> = self.rounds.iter().filter_map(ratio).collect();
+        let least = ratios.iter().copied().min_by(f64::total_cmp)?;
+        let most = ratios.iter().copied().max_by(f64::total_cmp)?;
+        Some(Ratio { median: median(ratios), least, most })
     }
 }
 

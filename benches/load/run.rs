@@ -102,9 +102,9 @@ fn told(measured: &Measured) -> String {
             "; constant {:.0} + sqlx {:.0}: {:.2} times; driver {:.0}: {:.2} times",
             parts.constant.cpu,
             parts.sqlx.cpu,
-            measured.ratio().unwrap_or_default(),
+            measured.ratio().map(|ratio| ratio.median).unwrap_or_default(),
             parts.driver.cpu,
-            measured.ratio_to_driver().unwrap_or_default(),
+            measured.ratio_to_driver().map(|ratio| ratio.median).unwrap_or_default(),
         )
     });
     format!(

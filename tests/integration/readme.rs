@@ -230,6 +230,7 @@ fn every_page_names_only_files_that_exist() {
         "docs/errors.md",
         "docs/conformance.md",
         "docs/identity-providers.md",
+        "docs/performance.md",
     ] {
         let text = read(page);
         let beside = root().join(page).parent().unwrap().to_owned();

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::results::Results;
+use crate::results::{Ceilings, Results};
 
 const BEGIN: &str = "<!-- figures: written by `cargo bench --bench load` -->";
 const END: &str = "<!-- end of the figures -->";
@@ -24,16 +24,19 @@ fn rounds(results: &Results) -> String {
             .to_owned();
     for database in &results.databases {
         for measured in &database.operations {
-            let rounds = measured.rounds.iter().enumerate();
-            for (round, parts) in rounds {
-                let names = ["server", "constant", "sqlx", "driver"];
-                for (part, figures) in names.iter().zip(parts) {
+            let operation = &measured.operation;
+            for (round, measured) in measured.rounds.iter().enumerate() {
+                let mut parts = vec![("server", measured.server)];
+                if let Some(Ceilings { constant, sqlx, driver }) = measured.ceilings {
+                    parts.extend([("constant", constant), ("sqlx", sqlx), ("driver", driver)]);
+                }
+                for (part, figures) in parts {
                     writeln!(
                         text,
                         "{},{},{},{},{part},{},{:.1},{:.1},{:.1},{:.0},{:.0},{:.0},{:.0}",
                         database.engine.name(),
                         database.users,
-                        measured.operation.name,
+                        operation.name,
                         round + 1,
                         figures.operations,
                         figures.cpu,

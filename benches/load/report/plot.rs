@@ -57,7 +57,7 @@ fn ratios(database: &Database, path: &Path) -> Result<(), Box<dyn std::error::Er
     let lines: Vec<_> = database
         .operations
         .iter()
-        .filter_map(|measured| Some((&measured.operation, measured.ratio()?)))
+        .filter_map(|measured| Some((&measured.operation, measured.ratio()?.median)))
         .collect();
     let most = lines.iter().map(|(_, ratio)| *ratio).fold(2.0, f64::max) * 1.08;
     let height = u32::try_from(lines.len() * 26 + 110)?;

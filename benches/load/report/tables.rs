@@ -6,15 +6,20 @@ use super::growth;
 use crate::operations::grouped;
 use crate::options::Engine;
 use crate::postgres;
-use crate::results::{Database, Measured, Results};
+use crate::results::{Database, Measured, Ratio, Results};
 
 /// The most memory that the server may use, in bytes.
 const MEMORY: u64 = 200_000_000;
 
 pub fn all(results: &Results) -> String {
     let mut text = machine(results);
-    for database in &results.databases {
-        text += &costs(database);
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let of_engine: Vec<_> =
+            results.databases.iter().filter(|database| database.engine == engine).collect();
+        text.extend(of_engine.iter().map(|database| costs(database)));
+        if !of_engine.is_empty() {
+            text += &format!("![](performance/ratios-{}.svg)\n\n", engine.name());
+        }
     }
     text += &throughput(results);
     text += &growth::with_directory(results);
@@ -79,6 +84,9 @@ fn cost(measured: &Measured, postgres: bool) -> String {
         return String::new();
     };
     let (constant, sqlx, driver) = (parts.constant, parts.sqlx, parts.driver);
+    let (Some(ratio), Some(to_driver)) = (measured.ratio(), measured.ratio_to_driver()) else {
+        return String::new();
+    };
     let target = operation.target.map_or_else(|| "–".to_owned(), |target| target.to_string());
     let mut text = format!(
         "| {} | {:.0} | {:.0} | {:.0} | {:.0} | {} | {target} | {:.0} | {:.0} | {:.2} |",
@@ -87,10 +95,10 @@ fn cost(measured: &Measured, postgres: bool) -> String {
         constant.cpu,
         sqlx.cpu,
         constant.cpu + sqlx.cpu,
-        judged(measured.ratio().unwrap_or_default(), operation.target),
+        spread(ratio, operation.target),
         driver.cpu,
         constant.cpu + driver.cpu,
-        measured.ratio_to_driver().unwrap_or_default(),
+        to_driver.median,
     );
     if postgres {
         write!(text, " {:.0} | {:.0} |", server.database_cpu, sqlx.database_cpu).expect(STRING);
@@ -105,6 +113,12 @@ fn cost(measured: &Measured, postgres: bool) -> String {
     )
     .expect(STRING);
     text
+}
+
+/// The middle of the ratios, judged, and the ends.
+fn spread(ratio: Ratio, target: Option<f64>) -> String {
+    let Ratio { median, least, most } = ratio;
+    format!("{} ({least:.2}–{most:.2})", judged(median, target))
 }
 
 /// A ratio, and whether it is beyond what it may be.
