@@ -52,7 +52,7 @@ pub fn run() -> ExitCode {
 
 fn start(cli: Cli) -> anyhow::Result<()> {
     let settings = Settings::load(&cli.settings)?;
-    let _log = telemetry::start(settings.log.to_filter(), settings.log_format)
+    let log = telemetry::start(settings.log.to_filter(), settings.log_format)
         .context("logging cannot start")?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot start")?;
     runtime.block_on(async {
@@ -60,7 +60,7 @@ fn start(cli: Cli) -> anyhow::Result<()> {
             Command::Serve(arguments) => serve::run(arguments, settings).await,
             Command::Migrate => {
                 migrated(&settings).await?;
-                eprintln!("the schema of {} is up to date", settings.database_url);
+                log.say(&format!("the schema of {} is up to date", settings.database_url));
                 Ok(())
             }
             Command::ApiKey(command) => api_key::run(command, &settings).await,

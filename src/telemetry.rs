@@ -41,6 +41,14 @@ pub fn start(filter: EnvFilter, format: LogFormat) -> anyhow::Result<Log> {
 /// The log of a process. Dropped, it has written everything.
 pub struct Log(Lines);
 
+impl Log {
+    /// Writes a line of the command's own behind all that was logged.
+    pub fn say(&self, line: &str) {
+        self.0.write_out();
+        eprintln!("{line}");
+    }
+}
+
 impl Drop for Log {
     fn drop(&mut self) {
         self.0.write_out();

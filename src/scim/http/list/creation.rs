@@ -37,12 +37,21 @@ async fn counted(
     skip: u64,
     wanted: u64,
 ) -> Result<(u64, Vec<Stored>), Error> {
-    let matching = count(client, search).await?;
-    if wanted == 0 || skip >= matching {
-        return Ok((matching, Vec::new()));
+    let page = async || {
+        let slice = Slice { after: None, skip, limit: wanted };
+        read(client, search.of, &search.condition, slice).await
+    };
+    if skip > 0 || wanted == 0 {
+        let matching = count(client, search).await?;
+        let is_empty = wanted == 0 || skip >= matching;
+        return Ok((matching, if is_empty { Vec::new() } else { page().await? }));
     }
-    let slice = Slice { after: None, skip, limit: wanted };
-    Ok((matching, read(client, search.of, &search.condition, slice).await?))
+    let found = page().await?;
+    // A first page that is not full is all there is, as nearly always where an
+    // identity provider looks for one user: nothing is left to be counted.
+    let shown = found.len() as u64;
+    let matching = if shown < wanted { shown } else { count(client, search).await? };
+    Ok((matching, found))
 }
 
 /// What takes reading all that the store finds.
