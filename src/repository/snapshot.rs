@@ -17,9 +17,8 @@ use crate::model::{
     Position, Slice, User,
 };
 
-/// Users or groups of one part. Documents are small but for exceptions, which
-/// [`BYTES_AT_ONCE`] is for.
-const RESOURCES_AT_ONCE: u64 = 500;
+/// Users or groups of one part: their size shows only when they are read.
+const RESOURCES_AT_ONCE: u64 = 100;
 const MEMBERS_AT_ONCE: i64 = 5_000;
 /// Where a part ends early: clients take 4 MiB unless told otherwise.
 const BYTES_AT_ONCE: usize = 512 * 1024;

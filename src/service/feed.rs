@@ -22,6 +22,8 @@ use crate::repository::Bounds;
 const DEFAULT_LIMIT: u64 = 100;
 /// Events of one message of a stream.
 const EVENTS_AT_ONCE: u64 = 500;
+/// Events of one look into the store: their size shows only then.
+const READ_AT_ONCE: u64 = 100;
 /// About how much of stored state one message carries: clients take 4 MiB
 /// unless told otherwise, and a message says a part of its state twice.
 const BYTES_AT_ONCE: usize = 512 * 1024;
@@ -81,21 +83,27 @@ impl Directory {
         after: u64,
         limit: u64,
     ) -> Result<Vec<Event>, Error> {
-        let stored = self.repository.read().events(organization, after, limit).await?;
-        // Numbers have no gaps: what is missing has been forgotten.
-        if let Some(first) = stored.first().filter(|first| first.number > after + 1) {
-            return Err(Error::EventsExpired(first.number));
-        }
-        let mut bytes = 0;
-        let mut events = Vec::with_capacity(stored.len());
-        for stored in stored {
-            bytes += size(&stored.state);
-            if bytes > BYTES_AT_ONCE && !events.is_empty() {
-                break;
+        let (mut bytes, mut events) = (0, Vec::new());
+        loop {
+            let told = events.len() as u64;
+            let wanted = (limit - told).min(READ_AT_ONCE);
+            let stored = self.repository.read().events(organization, after + told, wanted).await?;
+            // Numbers have no gaps: what is missing has been forgotten.
+            if let Some(first) = stored.first().filter(|first| first.number > after + told + 1) {
+                return Err(Error::EventsExpired(first.number));
             }
-            events.push(event(organization, stored)?);
+            let is_last = (stored.len() as u64) < wanted;
+            for stored in stored {
+                bytes += size(&stored.state);
+                if bytes > BYTES_AT_ONCE && !events.is_empty() {
+                    return Ok(events);
+                }
+                events.push(event(organization, stored)?);
+            }
+            if is_last || events.len() as u64 >= limit {
+                return Ok(events);
+            }
         }
-        Ok(events)
     }
 }
 

@@ -231,6 +231,7 @@ fn every_page_names_only_files_that_exist() {
         "docs/conformance.md",
         "docs/identity-providers.md",
         "docs/performance.md",
+        "docs/directory.md",
     ] {
         let text = read(page);
         let beside = root().join(page).parent().unwrap().to_owned();
@@ -238,9 +239,7 @@ fn every_page_names_only_files_that_exist() {
             assert!(beside.join(&target[1]).exists(), "{page} links to {}", &target[1]);
         }
         for file in named.captures_iter(&text) {
-            // Said to be missing.
-            let missing = &file[1] == "proto/scimd/v1/directory.proto";
-            assert!(missing || root().join(&file[1]).exists(), "{page} names {}", &file[1]);
+            assert!(root().join(&file[1]).exists(), "{page} names {}", &file[1]);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod copy;
 mod feed;
 mod kills;
+mod page;
 mod reading;
 mod snapshots;
 mod tokens;
