@@ -18,7 +18,7 @@ pub fn all(results: &Results) -> String {
             results.databases.iter().filter(|database| database.engine == engine).collect();
         text.extend(of_engine.iter().map(|database| costs(database)));
         if !of_engine.is_empty() {
-            text += &format!("![](performance/ratios-{}.svg)\n\n", engine.name());
+            writeln!(text, "![](performance/ratios-{}.svg)\n", engine.name()).expect(STRING);
         }
     }
     text += &throughput(results);
