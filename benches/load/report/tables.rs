@@ -18,9 +18,7 @@ pub fn all(results: &Results) -> String {
             results.databases.iter().filter(|database| database.engine == engine).collect();
         text.extend(of_engine.iter().map(|database| costs(database)));
         if !of_engine.is_empty() {
-            text.push_str("![](performance/ratios-");
-            text.push_str(engine.name());
-            text.push_str(".svg)\n\n");
+            writeln!(text, "![](performance/ratios-{}.svg)\n", engine.name()).expect(STRING);
         }
     }
     text += &throughput(results);
