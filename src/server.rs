@@ -26,6 +26,7 @@ use crate::clock::{Clock, Random};
 use crate::model::{Instant, OrganizationId, RequestId};
 use crate::repository::{self, Repository};
 use crate::scim::RateLimit;
+use crate::settings::UnknownMembers;
 use crate::{scim, service};
 
 /// How long running requests may go on once no new ones are taken.
@@ -59,6 +60,8 @@ pub struct Server {
     pub cors_origins: Vec<HeaderValue>,
     /// See [`crate::settings::Settings::scim_rate_limit`].
     pub scim_rate_limit: u32,
+    /// See [`crate::settings::Settings::scim_unknown_members`].
+    pub scim_unknown_members: UnknownMembers,
 }
 
 impl Server {
@@ -133,6 +136,7 @@ impl Server {
                 authenticator: authenticator.clone(),
                 public_url: self.public_url,
                 rate_limit,
+                unknown_members: self.scim_unknown_members,
             }))
             .fallback_service(service::router(service::Services {
                 repository: self.repository,

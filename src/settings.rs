@@ -63,6 +63,9 @@ pub struct Settings {
     /// process; 0: any number.
     #[serde(deserialize_with = "values::number")]
     pub scim_rate_limit: u32,
+    /// What becomes of members of groups that are not here.
+    #[serde(deserialize_with = "values::text")]
+    pub scim_unknown_members: UnknownMembers,
 }
 
 impl Default for Settings {
@@ -78,6 +81,7 @@ impl Default for Settings {
             event_retention: Duration::from_hours(90 * 24),
             cors_origins: Vec::new(),
             scim_rate_limit: 200,
+            scim_unknown_members: UnknownMembers::Refuse,
         }
     }
 }
@@ -249,6 +253,27 @@ impl FromStr for LogFormat {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
             _ => Err("must be `text` or `json`"),
+        }
+    }
+}
+
+/// What becomes of a member of a group that is neither a user nor a group here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownMembers {
+    /// The request that names it is refused.
+    Refuse,
+    /// It is left out, and the rest of the request done.
+    Ignore,
+}
+
+impl FromStr for UnknownMembers {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "refuse" => Ok(Self::Refuse),
+            "ignore" => Ok(Self::Ignore),
+            _ => Err("must be `refuse` or `ignore`"),
         }
     }
 }

@@ -45,6 +45,7 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
         event_retention: settings.event_retention,
         cors_origins: settings.cors_origins,
         scim_rate_limit: settings.scim_rate_limit,
+        scim_unknown_members: settings.scim_unknown_members,
     };
     server.run(listener, stop(settings.shutdown_delay)?).await?;
     tracing::info!("stopped");

@@ -9,30 +9,40 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
+use scimd::settings::UnknownMembers;
 use serde_json::Value;
 
 use crate::clients;
-use crate::harness::{self, Engine, TestServer};
+use crate::harness::{self, Engine, Replica, TestServer};
 
 const SCIM2_TESTER: &str = "scim2-tester";
 const SCIM_SANITY: &str = "scim-sanity";
 
-/// What may not pass, and why: tester, check, reason. All else must pass, and these must not: a reason without its failure is
-/// out of date.
-const EXPLAINED: &[(&str, &str, &str)] = &[
+/// The testers, and the settings of the server that they try.
+const RUNS: [(&str, UnknownMembers); 3] = [
+    (SCIM2_TESTER, UnknownMembers::Refuse),
+    (SCIM_SANITY, UnknownMembers::Refuse),
+    (SCIM_SANITY, UnknownMembers::Ignore),
+];
+
+/// What may not pass, and why: tester, with which setting if not with all, check, reason. All else must pass, and these must
+/// not: a reason without its failure is out of date.
+const EXPLAINED: &[(&str, Option<UnknownMembers>, &str, &str)] = &[
     (
         SCIM_SANITY,
+        Some(UnknownMembers::Refuse),
         "PATCH /Groups/{id} add member",
         "The tester adds a member `fake-member-id`, an id that scimd never gave to anything, and wants 200. scimd answers 400 \
          `invalidValue` and names the id. RFC 7643, 2.3.7: \"A SCIM service provider MAY choose to enforce referential \
          integrity for reference types referring to SCIM resources.\" Ids are the server's, so no client can know one before \
          there is what it names; a member that is accepted and then is not there would be an error that nobody sees. The \
          tester knows the same of Microsoft's own SCIM server (`scim-sanity profiles entra`), and takes it for mended where \
-         it is documented: create users first, then put them into groups.",
+         it is documented: create users first, then put them into groups. With `scim_unknown_members = \"ignore\"`, for \
+         operators who would rather have it so, scimd leaves such a member out, and the check passes.",
     ),
-    (SCIM_SANITY, "Agent CRUD Lifecycle", AGENTS),
-    (SCIM_SANITY, "AgenticApplication CRUD Lifecycle", AGENTS),
-    (SCIM_SANITY, "Agent Rapid Lifecycle", AGENTS),
+    (SCIM_SANITY, None, "Agent CRUD Lifecycle", AGENTS),
+    (SCIM_SANITY, None, "AgenticApplication CRUD Lifecycle", AGENTS),
+    (SCIM_SANITY, None, "Agent Rapid Lifecycle", AGENTS),
 ];
 const AGENTS: &str = "Resource types of an Internet-Draft (draft-abbey-scim-agent-extension), which scimd does not have and \
                       `/ResourceTypes` does not name.";
@@ -57,7 +67,7 @@ fn the_page_is_of_the_versions_that_are_installed() {
         return;
     }
     let page = fs::read_to_string(page()).unwrap();
-    for (tester, _) in run_as() {
+    for (tester, _) in RUNS {
         let row = format!("| {tester} | {} |", pinned(tester));
         assert!(page.contains(&row), "docs/conformance.md has no row {row}: {WRITE}");
     }
@@ -77,18 +87,25 @@ async fn judge(engine: Engine) {
     };
     // The testers want to see time move.
     let Some(server) = TestServer::start_in_real_time(engine).await else { return };
-    let checks = [scim2_tester(&programs, &server).await, scim_sanity(&programs, &server).await];
-
-    // Fewer than that, and hardly anything was tested.
-    assert!(checks[0].iter().filter(|check| check.passed()).count() > 100, "{checks:?}");
-    assert!(checks[1].iter().filter(|check| check.passed()).count() > 20, "{checks:?}");
-    let checks: Vec<_> = checks.into_iter().flatten().collect();
+    let mut checks = Vec::new();
+    for (tester, setting) in RUNS {
+        let replica = server.replica_with(|server| server.scim_unknown_members = setting).await;
+        let tenant = configuration(&server, &replica).await;
+        // Fewer than that, and hardly anything was tested.
+        let (run, fewest) = match tester {
+            SCIM2_TESTER => (scim2_tester(&programs, tenant).await, 100),
+            _ => (scim_sanity(&programs, tenant).await, 20),
+        };
+        assert!(run.iter().filter(|check| check.passed()).count() > fewest, "{run:?}");
+        checks.extend(run.into_iter().map(|check| Check { setting, ..check }));
+    }
     for check in checks.iter().filter(|check| !check.passed()) {
         assert!(check.explained().is_some(), "{check:?}");
     }
-    for (tester, name, _) in EXPLAINED {
-        let failed =
-            |check: &&Check| !check.passed() && check.tester == *tester && check.name == *name;
+    for (tester, setting, name, _) in EXPLAINED {
+        let failed = |check: &&Check| {
+            !check.passed() && check.is_of(tester, *setting) && check.name == *name
+        };
         assert!(checks.iter().any(|check| failed(&check)), "{tester} passes {name}");
     }
 
@@ -104,6 +121,7 @@ async fn judge(engine: Engine) {
 #[derive(Clone, Debug)]
 struct Check {
     tester: &'static str,
+    setting: UnknownMembers,
     name: String,
     outcome: Outcome,
     /// What the tester said, without what is different in each run.
@@ -122,23 +140,28 @@ impl Check {
         self.outcome == Outcome::Passed
     }
 
+    fn is_of(&self, tester: &str, setting: Option<UnknownMembers>) -> bool {
+        self.tester == tester && setting.is_none_or(|setting| setting == self.setting)
+    }
+
     fn explained(&self) -> Option<&'static str> {
-        let is_this =
-            |(tester, name, _): &&(&str, &str, &str)| *tester == self.tester && *name == self.name;
-        EXPLAINED.iter().find(is_this).map(|(.., reason)| *reason)
+        let reasons = EXPLAINED.iter();
+        let mut reasons = reasons.filter(|(tester, setting, name, _)| {
+            self.is_of(tester, *setting) && *name == self.name
+        });
+        reasons.next().map(|(.., reason)| *reason)
     }
 }
 
-/// A new configuration: base URL and token.
-async fn configuration(server: &TestServer) -> (String, String) {
+/// A new configuration: base URL at the replica, and token.
+async fn configuration(server: &TestServer, replica: &Replica) -> (String, String) {
     let organization = server.organization();
     let created = server.admin(organization).await.create(organization).await;
-    (format!("{}/scim/v2/{}", server.url, created.id()), created.token())
+    (format!("{}/scim/v2/{}", replica.url, created.id()), created.token())
 }
 
 /// It prints a line `STATUS check` for each, and below it what there is to say.
-async fn scim2_tester(programs: &Path, server: &TestServer) -> Vec<Check> {
-    let (url, token) = configuration(server).await;
+async fn scim2_tester(programs: &Path, (url, token): (String, String)) -> Vec<Check> {
     let headers = ("SCIM_CLI_HEADERS".to_owned(), format!("Authorization: Bearer {token}"));
     let run = clients::ended(&programs.join("scim"), ["-u", &url, "test"], vec![headers]).await;
     let printed = String::from_utf8(run.stdout).unwrap();
@@ -152,7 +175,13 @@ async fn scim2_tester(programs: &Path, server: &TestServer) -> Vec<Check> {
                 _ => Outcome::Failed,
             };
             let (name, said) = (parts[2].to_owned(), String::new());
-            checks.push(Check { tester: SCIM2_TESTER, name, outcome, said });
+            checks.push(Check {
+                tester: SCIM2_TESTER,
+                setting: UnknownMembers::Refuse,
+                name,
+                outcome,
+                said,
+            });
         } else if let Some(check) = checks.last_mut() {
             check.said = format!("{} {}", check.said, lasting(line)).trim().to_owned();
         }
@@ -164,8 +193,7 @@ async fn scim2_tester(programs: &Path, server: &TestServer) -> Vec<Check> {
 }
 
 /// It prints JSON.
-async fn scim_sanity(programs: &Path, server: &TestServer) -> Vec<Check> {
-    let (url, token) = configuration(server).await;
+async fn scim_sanity(programs: &Path, (url, token): (String, String)) -> Vec<Check> {
     let arguments = ["probe", &url, "--token", &token, "--i-accept-side-effects", "--json-output"];
     let run = clients::ended(&programs.join("scim-sanity"), arguments, Vec::new()).await;
     let complaint = String::from_utf8_lossy(&run.stderr);
@@ -177,6 +205,7 @@ async fn scim_sanity(programs: &Path, server: &TestServer) -> Vec<Check> {
     let text = |result: &Value, name: &str| result[name].as_str().unwrap_or_default().to_owned();
     let check = |result| Check {
         tester: SCIM_SANITY,
+        setting: UnknownMembers::Refuse,
         name: text(result, "name"),
         outcome: match result["status"].as_str() {
             Some("pass") => Outcome::Passed,
@@ -200,37 +229,53 @@ fn lasting(text: &str) -> String {
     .into_owned()
 }
 
-/// The testers, and how they are run by hand.
-fn run_as() -> [(&'static str, String); 2] {
-    [
-        (SCIM2_TESTER, format!("`scim -u URL test`, of scim2-cli {}", pinned("scim2-cli"))),
-        (SCIM_SANITY, "`scim-sanity probe URL --token TOKEN --i-accept-side-effects`".to_owned()),
-    ]
+/// How a tester is run by hand.
+fn command(tester: &str) -> String {
+    match tester {
+        SCIM2_TESTER => format!("`scim -u URL test`, of scim2-cli {}", pinned("scim2-cli")),
+        _ => "`scim-sanity probe URL --token TOKEN --i-accept-side-effects`".to_owned(),
+    }
+}
+
+const fn text(setting: UnknownMembers) -> &'static str {
+    match setting {
+        UnknownMembers::Refuse => "`refuse`",
+        UnknownMembers::Ignore => "`ignore`",
+    }
 }
 
 /// The page of a run.
 fn tell(checks: &[Check]) -> String {
     let mut page = BEGINNING.to_owned();
-    for (tester, command) in run_as() {
-        let count = |outcome| {
-            let is_this = |check: &&Check| check.tester == tester && check.outcome == outcome;
-            checks.iter().filter(is_this).count()
-        };
+    let of = |(tester, setting): (&str, UnknownMembers)| -> Vec<&Check> {
+        checks.iter().filter(|check| check.is_of(tester, Some(setting))).collect()
+    };
+    for run in RUNS {
+        let count = |outcome| of(run).iter().filter(|check| check.outcome == outcome).count();
         let (passed, failed) = (count(Outcome::Passed), count(Outcome::Failed));
-        let (version, skipped) = (pinned(tester), count(Outcome::Skipped));
-        writeln!(page, "| {tester} | {version} | {command} | {passed} | {failed} | {skipped} |")
-            .unwrap();
+        let (tester, setting) = (run.0, text(run.1));
+        let (version, command, skipped) =
+            (pinned(tester), command(tester), count(Outcome::Skipped));
+        writeln!(
+            page,
+            "| {tester} | {version} | {setting} | {command} | {passed} | {failed} | {skipped} |"
+        )
+        .unwrap();
     }
-    page += "\n## What did not pass, and why\n\n| tester | check | it says | why |\n|---|---|---|---|\n";
+    page += "\n## What did not pass, and why\n\n| tester | with | check | it says | why |\n|---|---|---|---|---|\n";
     for check in checks.iter().filter(|check| !check.passed()) {
         let (Check { tester, name, said, .. }, why) = (check, check.explained().unwrap());
-        writeln!(page, "| {tester} | `{name}` | {said} | {why} |").unwrap();
-    }
-    for (tester, _) in run_as() {
-        write!(page, "\n## What passed: {tester}\n\n| check | times | of what |\n|---|---|---|\n")
+        writeln!(page, "| {tester} | {} | `{name}` | {said} | {why} |", text(check.setting))
             .unwrap();
-        let passed: Vec<_> =
-            checks.iter().filter(|check| check.tester == tester && check.passed()).collect();
+    }
+    for run in RUNS {
+        let (tester, setting) = (run.0, text(run.1));
+        write!(
+            page,
+            "\n## What passed: {tester}, with {setting}\n\n| check | times | of what |\n|---|---|---|\n"
+        )
+        .unwrap();
+        let passed: Vec<_> = of(run).into_iter().filter(|check| check.passed()).collect();
         for group in passed.chunk_by(|one, other| one.name == other.name) {
             let (name, times) = (&group[0].name, group.len());
             writeln!(page, "| `{name}` | {times} | {} |", subjects(group)).unwrap();
@@ -283,6 +328,6 @@ and every run without the variable is compared with it: a check that newly fails
 tests (`tests/integration/conformance.rs`). A warning counts as failed. The versions are pinned in
 `tests/clients/scim_testers/requirements.txt`.
 
-| tester | version | run as | passed | failed | skipped |
-|---|---|---|---|---|---|
+| tester | version | `scim_unknown_members` | run as | passed | failed | skipped |
+|---|---|---|---|---|---|---|
 ";

@@ -291,6 +291,7 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
         event_retention,
         cors_origins,
         scim_rate_limit,
+        scim_unknown_members,
     } = settings;
     vec![
         ("listen", format!("{listen:?}")),
@@ -303,6 +304,7 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
         ("event_retention", format!("{event_retention:?}")),
         ("cors_origins", format!("{cors_origins:?}")),
         ("scim_rate_limit", format!("{scim_rate_limit:?}")),
+        ("scim_unknown_members", format!("{scim_unknown_members:?}")),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use scimd::model::DatabaseUrl;
-use scimd::settings::{Flags, LogFormat, Settings};
+use scimd::settings::{Flags, LogFormat, Settings, UnknownMembers};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -23,7 +23,7 @@ struct Setting {
     right: &'static str,
 }
 
-const SETTINGS: [Setting; 10] = [
+const SETTINGS: [Setting; 11] = [
     Setting {
         name: "listen",
         flag: Some(|flags| &mut flags.listen),
@@ -120,6 +120,18 @@ const SETTINGS: [Setting; 10] = [
         default: "200",
         wrong: "-1",
         right: "must be a whole number such as 200",
+    },
+    Setting {
+        name: "scim_unknown_members",
+        flag: None,
+        values: ["ignore", "ignore", "ignore"],
+        read: |settings| match settings.scim_unknown_members {
+            UnknownMembers::Refuse => "refuse".to_owned(),
+            UnknownMembers::Ignore => "ignore".to_owned(),
+        },
+        default: "refuse",
+        wrong: "keep",
+        right: "must be `refuse` or `ignore`",
     },
 ];
 

@@ -10,6 +10,7 @@ use super::Scim;
 use super::error::Error;
 use crate::model::{ConfigurationId, Origin, RequestId};
 use crate::repository::Repository;
+use crate::settings::UnknownMembers;
 
 /// In the extensions of a request: an identity provider that was let in, and
 /// all that it may touch.
@@ -22,6 +23,8 @@ pub struct Client {
     pub repository: Repository,
     /// The base URL of the configuration, without a slash at its end.
     pub base_url: String,
+    /// What becomes of members of groups that are not here.
+    pub unknown_members: UnknownMembers,
 }
 
 /// Lets through who shows the token of the configuration in the path and does
@@ -45,6 +48,7 @@ pub async fn authenticate(
         configuration,
         base_url: format!("{}/scim/v2/{configuration}", scim.public_url),
         repository: scim.repository.on_behalf_of(origin),
+        unknown_members: scim.unknown_members,
     });
     Ok(next.run(request).await)
 }

@@ -1,14 +1,14 @@
 //! `/Groups` (RFC 7644 3.3 to 3.6). Members are rows: nothing here reads or
 //! writes more of them than a request names, but to show them.
 
-use std::collections::BTreeSet;
+mod members;
 
 use axum::Extension;
 use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
-use uuid::Uuid;
 
+use self::members::{allow_stray, fold, refuse_circle, resolved};
 use super::answer::Answer;
 use super::body::Body;
 use super::client::{Client, Id};
@@ -16,12 +16,9 @@ use super::error::Error;
 use super::list;
 use super::parameters::Parameters;
 use super::precondition::{check_if_match, is_known};
-use super::stored::{Stored, members_in, members_of, object};
-use crate::model::{Group, GroupId, MemberChange, MemberId, Written};
+use super::stored::{Stored, members_of, object};
+use crate::model::{Group, GroupId, MemberChange, Written};
 use crate::repository::Write;
-use crate::scim::protocol::fault::Fault;
-use crate::scim::protocol::filter::Filter;
-use crate::scim::protocol::patch::MemberOperation;
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::GROUP;
 use crate::scim::protocol::value::Object;
@@ -54,6 +51,7 @@ pub async fn created(
     projection: &Projection,
 ) -> Result<Answer, Error> {
     let incoming = resource::incoming(body, &GROUP)?;
+    allow_stray(client, incoming.stray)?;
     let name = display_name(&incoming.document);
     let content = resource::group_content(incoming.document)?;
 
@@ -102,6 +100,7 @@ pub async fn replaced(
     projection: &Projection,
 ) -> Result<Answer, Error> {
     let incoming = resource::incoming(body, &GROUP)?;
+    allow_stray(client, incoming.stray)?;
 
     let tx = client.repository.write().await?;
     let group = find(&tx, client, id, headers).await?;
@@ -193,83 +192,6 @@ async fn stored(
         Some(Written::Done(update)) => Ok(update.group),
         Some(Written::NameTaken) => Err(Error::GroupNameTaken(name)),
         None => Err(Error::not_found(GROUP.name, group.id)),
-    }
-}
-
-/// A group within itself, through however many others, has no end.
-async fn refuse_circle(
-    tx: &Write,
-    client: &Client,
-    group: GroupId,
-    change: &MemberChange,
-) -> Result<(), Error> {
-    let (MemberChange::Difference { add: members, .. } | MemberChange::Replace(members)) = change;
-    let groups: Vec<_> = members
-        .iter()
-        .filter_map(|member| match member {
-            MemberId::Group(id) => Some(*id),
-            MemberId::User(_) => None,
-        })
-        .collect();
-    let holding = tx.groups_holding(client.configuration, group, &groups).await?;
-    match holding.first() {
-        Some(holding) => {
-            let detail = format!("The group {holding} holds this one: it cannot be its member.");
-            Err(Fault::value(detail).into())
-        }
-        None => Ok(()),
-    }
-}
-
-/// Adds one operation of a PATCH to what shall become of the members.
-async fn fold(
-    tx: &Write,
-    client: &Client,
-    group: GroupId,
-    change: &mut MemberChange,
-    operation: MemberOperation,
-) -> Result<(), Error> {
-    match operation {
-        MemberOperation::Add(ids) => {
-            for member in resolved(tx, client, &ids).await? {
-                change.add(member);
-            }
-        }
-        MemberOperation::Remove(ids) => ids.into_iter().for_each(|id| change.remove(id)),
-        MemberOperation::Replace(ids) => change.replace(resolved(tx, client, &ids).await?),
-        MemberOperation::RemoveMatching(filter) => {
-            for id in matching(tx, client, group, &filter).await? {
-                change.remove(id);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The members for which a filter holds that is about more than their ids: the
-/// one change that reads them all.
-async fn matching(
-    tx: &Write,
-    client: &Client,
-    group: GroupId,
-    filter: &Filter,
-) -> Result<Vec<Uuid>, Error> {
-    let members = members_in(tx, client, group).await?;
-    let matching = members
-        .into_iter()
-        .filter(|(_, entry)| entry.as_object().is_some_and(|entry| filter.matches(entry)));
-    Ok(matching.map(|(id, _)| id).collect())
-}
-
-/// The users and groups behind these ids. One that is nobody here refuses all.
-async fn resolved(tx: &Write, client: &Client, ids: &[Uuid]) -> Result<BTreeSet<MemberId>, Error> {
-    let members = tx.resolve_members(client.configuration, ids).await?;
-    let known: BTreeSet<_> = members.iter().map(|member| member.as_uuid()).collect();
-    let unknown: Vec<_> = ids.iter().filter(|id| !known.contains(id)).copied().collect();
-    if unknown.is_empty() {
-        Ok(members.into_iter().collect())
-    } else {
-        Err(Error::no_such_members(&unknown))
     }
 }
 

@@ -23,6 +23,7 @@ use self::error::Error;
 pub use self::limit::RateLimit;
 use crate::auth::Authenticator;
 use crate::repository::Repository;
+use crate::settings::UnknownMembers;
 
 /// The media type of every answer (RFC 7644 8.1).
 const SCIM_JSON: &str = "application/scim+json";
@@ -38,6 +39,8 @@ pub struct Scim {
     pub public_url: String,
     /// How many requests each of them may make.
     pub rate_limit: RateLimit,
+    /// What becomes of members of groups that are not here.
+    pub unknown_members: UnknownMembers,
 }
 
 /// Every route below `/scim`.

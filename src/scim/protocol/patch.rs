@@ -86,7 +86,7 @@ fn one(
         Target::Resource => on_resource(document, action, value, of, members),
         Target::Extension(schema) => on_extension(document, action, schema, value, of),
         Target::Attribute(path) if members::is_meant(path, of) => {
-            members.push(members::listed(action, path, value)?);
+            members.extend(members::listed(action, path, value)?);
             Ok(())
         }
         Target::Elements(path, filter, sub) if members::is_meant(path, of) => {

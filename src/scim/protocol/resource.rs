@@ -30,6 +30,9 @@ pub struct Incoming {
     pub document: Object,
     /// The members of a group, when it names any.
     pub members: Option<Vec<Uuid>>,
+    /// What is wrong with a member that goes by no id of this server, and so is
+    /// not among the others.
+    pub stray: Option<Fault>,
 }
 
 /// Brings the body of a POST or PUT into the form that is stored.
@@ -41,17 +44,20 @@ pub fn incoming(body: &Value, of: &ResourceType) -> Result<Incoming, Fault> {
     let Value::Object(body) = body else {
         return Err(Fault::new(ScimType::InvalidSyntax, "The body must be a JSON object."));
     };
-    let mut incoming = Incoming { document: Object::new(), members: None };
+    let mut incoming = Incoming { document: Object::new(), members: None, stray: None };
     for (name, value) in body {
         match value {
             // Qualified with the URN of the core schema (RFC 7644 3.10).
             Value::Object(_) if name.eq_ignore_ascii_case(of.schema.id) => {
-                let Incoming { document, members } = self::incoming(value, of)?;
+                let Incoming { document, members, stray } = self::incoming(value, of)?;
                 incoming.document.extend(document);
                 incoming.members = members.or(incoming.members);
+                incoming.stray = stray.or(incoming.stray);
             }
             _ if name.eq_ignore_ascii_case("members") && of.attribute("members").is_some() => {
-                incoming.members = Some(member_ids(value)?);
+                let (ids, stray) = member_ids(value)?;
+                incoming.members = Some(ids);
+                incoming.stray = stray.or(incoming.stray);
             }
             _ => insert(&mut incoming.document, name, value, of)?,
         }
@@ -227,11 +233,16 @@ fn complex(attribute: &Attribute, entries: &Object) -> Result<Value, Fault> {
     Ok(Value::Object(object))
 }
 
-/// The ids in a value of `members`.
-pub fn member_ids(value: &Value) -> Result<Vec<Uuid>, Fault> {
-    let members = value::items(value).filter(|item| !value::is_unassigned(item));
-    let id = |item| Uuid::try_parse(member_id(item)?).map_err(|_| no_member(item));
-    members.map(id).collect()
+/// The ids in a value of `members`, and what is wrong with what is none.
+pub fn member_ids(value: &Value) -> Result<(Vec<Uuid>, Option<Fault>), Fault> {
+    let (mut ids, mut stray) = (Vec::new(), None);
+    for item in value::items(value).filter(|item| !value::is_unassigned(item)) {
+        match Uuid::try_parse(member_id(item)?) {
+            Ok(id) => ids.push(id),
+            Err(_) => stray = stray.or_else(|| Some(no_member(item))),
+        }
+    }
+    Ok((ids, stray))
 }
 
 /// The id that a member goes by: of an object, its `value`; or bare.

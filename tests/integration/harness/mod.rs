@@ -15,6 +15,7 @@ use scimd::clock::{Clock, ManualClock, Random, SeededRandom, SystemClock, System
 use scimd::model::{DatabaseUrl, Instant, NewApiKey, OrganizationId, Role, Scope};
 use scimd::repository::Repository;
 use scimd::server::Server;
+use scimd::settings::UnknownMembers;
 use scimd::token::{Kind, PlainToken};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -291,6 +292,7 @@ async fn listen(
         event_retention: Duration::from_hours(90 * 24),
         cors_origins: Vec::new(),
         scim_rate_limit: 0,
+        scim_unknown_members: UnknownMembers::Refuse,
     };
     change(&mut server);
     let (stop, stopped) = oneshot::channel();

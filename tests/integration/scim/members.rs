@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use scimd::settings::UnknownMembers;
 use serde_json::{Value, json};
 
-use super::{NOBODY, ScimClient, USER, change_members, group, ids, set};
+use super::{GROUP, NOBODY, ScimClient, USER, change_members, group, id, ids, members, set};
 use crate::harness::{TestServer, on_both_engines};
 
 on_both_engines! {
@@ -90,6 +91,45 @@ on_both_engines! {
         }
         assert_eq!(client.put(&path, group("changed", &[NOBODY])).await.fault(), (400, "invalidValue"));
         assert_eq!(client.read(&path).await, before);
+    }
+
+    async fn where_unknown_members_are_ignored_the_rest_is_done(server: TestServer) {
+        let lenient = server.replica_with(|server| server.scim_unknown_members = UnknownMembers::Ignore).await;
+        let client = ScimClient::new(&server).await.at_replica(&server, &lenient);
+        let other = ScimClient::new(&server).await.make_user("theirs").await;
+        let (ann, bob) = (client.make_user("ann").await, client.make_user("bob").await);
+        let strangers = [NOBODY, "fake-member-id", "", &*other];
+        let some = |known| [&strangers[..], &[known]].concat();
+
+        let made = client.post("/Groups", group("G", &some(&ann))).await.created();
+        assert_eq!(members(&made), set(&[&ann]));
+        let path = format!("/Groups/{}", id(&made));
+        let added = client.patch(&path, change_members("add", &some(&bob))).await.ok();
+        assert_eq!(members(&added), set(&[&ann, &bob]));
+        let rename = json!([
+            { "op": "replace", "path": "displayName", "value": "G2" },
+            { "op": "add", "value": { "members": [{ "value": NOBODY }, "fake-member-id"] } },
+            { "op": "add", "path": "members[value eq \"fake-member-id\"]" , "value": {} },
+        ]);
+        let renamed = client.patch(&path, rename).await.ok();
+        assert_eq!((&renamed["displayName"], members(&renamed)), (&json!("G2"), set(&[&ann, &bob])));
+        let removed = client.patch(&path, change_members("remove", &some(&bob))).await.ok();
+        assert_eq!(members(&removed), set(&[&ann]));
+        let replaced = client.patch(&path, change_members("replace", &some(&bob))).await.ok();
+        assert_eq!(members(&replaced), set(&[&bob]));
+        assert_eq!(members(&client.put(&path, group("G", &some(&ann))).await.ok()), set(&[&ann]));
+        // Nobody new is no change.
+        let before = client.read(&path).await;
+        server.advance(Duration::from_mins(1));
+        assert_eq!(client.patch(&path, change_members("add", &strangers)).await.ok(), before);
+        assert_eq!(members(&client.put(&path, group("G", &strangers)).await.ok()), set(&[]));
+        // What names nobody at all is still wrong.
+        for members in [json!([{ "display": "x" }]), json!(5)] {
+            let body = json!({ "schemas": [GROUP], "displayName": "H", "members": members });
+            assert_eq!(client.post("/Groups", body).await.fault(), (400, "invalidValue"));
+        }
+        let circle = change_members("add", &[&id(&made)]);
+        assert_eq!(client.patch(&path, circle).await.fault(), (400, "invalidValue"));
     }
 
     async fn groups_may_be_in_groups_but_never_in_themselves(server: TestServer) {

@@ -22,6 +22,8 @@ pub enum MemberOperation {
     RemoveMatching(Filter),
     /// These, and no others, are in.
     Replace(Vec<Uuid>),
+    /// What goes by no id of this server cannot be in.
+    Stray(Fault),
 }
 
 /// Whether a path is about the members of a group.
@@ -34,23 +36,28 @@ pub fn listed(
     action: Action,
     path: &AttributePath,
     value: &Value,
-) -> Result<MemberOperation, Fault> {
+) -> Result<Vec<MemberOperation>, Fault> {
     if path.sub.as_deref().is_some_and(|sub| sub != "value") {
         return Err(Fault::new(ScimType::Mutability, format!("`{path}` cannot be changed.")));
     }
-    Ok(match action {
-        Action::Add => MemberOperation::Add(member_ids(value)?),
-        Action::Replace => MemberOperation::Replace(member_ids(value)?),
+    let entering = |operation: fn(_) -> _| {
+        let (ids, stray) = member_ids(value)?;
+        let stray = stray.map(MemberOperation::Stray);
+        Ok(stray.into_iter().chain([operation(ids)]).collect())
+    };
+    match action {
+        Action::Add => entering(MemberOperation::Add),
+        Action::Replace => entering(MemberOperation::Replace),
         // Never the whole list for a list that happens to be empty.
-        Action::Remove if value.is_null() => MemberOperation::Replace(Vec::new()),
+        Action::Remove if value.is_null() => Ok(vec![MemberOperation::Replace(Vec::new())]),
         Action::Remove => {
             let ids = value::items(value).filter(|item| !value::is_unassigned(item));
             let ids = ids.map(member_id).collect::<Result<Vec<_>, _>>()?;
             // An id that is none is nobody's: nobody is removed.
             let ids = ids.into_iter().filter_map(|id| Uuid::try_parse(id).ok());
-            MemberOperation::Remove(ids.collect())
+            Ok(vec![MemberOperation::Remove(ids.collect())])
         }
-    })
+    }
 }
 
 /// What a path with a filter does.

@@ -172,9 +172,16 @@ fn members_are_read_apart_from_the_document() {
         assert_eq!(group(&json!({ "displayName": "G", "members": none })).members, Some(vec![]));
     }
     assert_eq!(group(&json!({ "displayName": "G" })).members, None);
-    for members in [json!(["x"]), json!([{ "display": id }]), json!(5), json!([[id]])] {
+    for members in [json!([{ "display": id }]), json!(5), json!([[id]])] {
         let body = json!({ "displayName": "G", "members": members });
         let fault = incoming(&body, &super::GROUP).expect_err("no ids");
         assert_eq!(fault.scim_type, ScimType::InvalidValue, "{members}");
+    }
+    // What is no id is told apart: who takes it may be asked.
+    for members in [json!(["x", id]), json!([id, { "value": "x" }, { "value": "y" }])] {
+        let stored = group(&json!({ "displayName": "G", "members": members }));
+        let fault = stored.stray.expect("a stray");
+        assert_eq!((fault.scim_type, &stored.members), (ScimType::InvalidValue, &ids));
+        assert!(fault.detail.contains("\"x\""), "{fault}");
     }
 }
