@@ -1,4 +1,4 @@
-//! One listener for both doors. The only room that spawns.
+//! One listener for both doors. The only room whose tasks outlive a request.
 
 mod unread_body;
 
