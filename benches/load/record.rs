@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,8 @@ pub type Recording = BTreeMap<String, Recorded>;
 /// How often an operation is tried until two in a row are alike: the server has
 /// work of its own, whose statements are in the same log.
 const ATTEMPTS: usize = 8;
+/// The server writes what it logs every 20 ms.
+const LOG_DELAY: Duration = Duration::from_millis(100);
 
 /// Has the server do every operation, with a log of its statements.
 pub async fn record(world: &World, operations: &[Operation]) -> anyhow::Result<Recording> {
@@ -111,6 +115,7 @@ impl StatementLog {
 
     /// The statements that were logged since the last call.
     fn since(&mut self) -> anyhow::Result<Vec<String>> {
+        thread::sleep(LOG_DELAY);
         self.file.read_to_string(&mut self.rest)?;
         let whole = self.rest.rfind('\n').map_or(0, |end| end + 1);
         let lines: String = self.rest.drain(..whole).collect();
