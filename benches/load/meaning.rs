@@ -108,7 +108,9 @@ impl Meaning {
             (_, "changed") => Self::Changed,
             (_, "state") => Self::State(repeated),
             (_, "created_at") => Self::CreatedAt,
-            (_, "updated_at" | "occurred_at" | "token_expires_at" | "since") => Self::Now,
+            (_, "updated_at" | "occurred_at" | "token_expires_at" | "due_at" | "since") => {
+                Self::Now
+            }
             (_, "value_key") => Self::Email(repeated),
             (_, "member_count") => Self::MoreMembers,
             ("scim_users" | "scim_groups", "limit") => Self::ResourcesAtMost,
