@@ -62,7 +62,7 @@ pub async fn pgbench(
         return Ok(None);
     };
     let statements = recorded.statements.iter().flatten();
-    let found = statements.into_iter().find(|sql| sql.contains("FROM \"scim_users\""));
+    let found = statements.into_iter().find(|sql| sql.contains("FROM scim_users "));
     let sql = found.context("no statement that finds a user")?;
     let script = home().join("pgbench.sql");
     fs::write(&script, self::script(sql, world))?;
