@@ -198,28 +198,28 @@ async fn a_change_of_a_large_group_reads_only_what_it_changes_on_postgres() {
 }
 
 async fn populate(server: &TestServer) -> (ConfigurationId, Vec<UserId>) {
-    let configuration = configuration(&server.repository).await;
-    let mut users = Vec::new();
-    for number in 0..USERS {
-        if number % 1_000 == 0 {
-            server.advance(Duration::from_secs(1));
+    let admin = sea_orm::Database::connect(server.database.text()).await.unwrap();
+    apart(server, &admin, async |repository| {
+        let configuration = configuration(repository).await;
+        let mut users = Vec::new();
+        for number in 0..USERS {
+            // One by one, so that each has an instant of its own.
+            let tx = repository.write().await.unwrap();
+            let content = UserContent {
+                external_id: (number % 2 == 1).then(|| format!("external{number}")),
+                display_name_key: (number % 2 == 1).then(|| format!("display{number}")),
+                active: number != 11,
+                email_keys: vec![format!("mail{number}")],
+                ..named(&format!("user{number}"))
+            };
+            users.push(done(tx.create_user(configuration, content).await.unwrap()).id);
+            tx.commit().await.unwrap();
         }
-        // One by one, so that each has an instant of its own.
-        server.advance(Duration::from_micros(1));
-        let tx = server.repository.write().await.unwrap();
-        let content = UserContent {
-            external_id: (number % 2 == 1).then(|| format!("external{number}")),
-            display_name_key: (number % 2 == 1).then(|| format!("display{number}")),
-            active: number != 11,
-            email_keys: vec![format!("mail{number}")],
-            ..named(&format!("user{number}"))
-        };
-        users.push(done(tx.create_user(configuration, content).await.unwrap()).id);
-        tx.commit().await.unwrap();
-    }
-    let members = users.iter().copied().map(MemberId::User);
-    create_group(&server.repository, configuration, "all", members).await;
-    (configuration, users)
+        let members = users.iter().copied().map(MemberId::User);
+        create_group(repository, configuration, "all", members).await;
+        (configuration, users)
+    })
+    .await
 }
 
 /// How many rows of the directory's tables PostgreSQL reads for `work`.
@@ -234,19 +234,30 @@ async fn rows_read(
         number(admin, sql).await
     };
     let before = total().await;
-    let url = format!("{}?application_name=measured", server.database.text());
+    apart(server, admin, work).await;
+    total().await - before
+}
+
+/// Does `work` through connections of its own, and waits until they have ended.
+/// A connection tells what it read when it ends, or else at some later time: then
+/// it would seem to be of what is measured next.
+async fn apart<T>(
+    server: &TestServer,
+    admin: &DatabaseConnection,
+    work: impl AsyncFnOnce(&Repository) -> T,
+) -> T {
+    let url = format!("{}?application_name=apart", server.database.text());
     let url = scimd::model::DatabaseUrl::Postgres(url);
     let repository =
         Repository::open(&url, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap();
-    work(&repository).await;
+    let outcome = work(&repository).await;
     drop(repository);
-    // A connection tells what it read when it ends.
-    let open = "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'measured' \
+    let open = "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'apart' \
                 AND datname = current_database()";
     while number(admin, open).await > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    total().await - before
+    outcome
 }
 
 async fn number(admin: &DatabaseConnection, sql: &str) -> i64 {
