@@ -13,6 +13,10 @@ pub enum Error {
     /// succeed later.
     #[error("the database is busy")]
     Busy(#[source] DbErr),
+    /// The transaction waited for another that waited for it, and was ended so
+    /// that the other could go on; the same transaction may succeed now.
+    #[error("the database ended the transaction for another")]
+    Deadlock(#[source] DbErr),
     /// A stored value is not one that we ever write.
     #[error("the database holds an impossible value in {0}")]
     Corrupt(&'static str),
@@ -30,40 +34,50 @@ pub enum Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if is_busy(&error) { Self::Busy(error) } else { Self::Database(error) }
+        if is_busy(&error) {
+            Self::Busy(error)
+        } else if is_deadlock(&error) {
+            Self::Deadlock(error)
+        } else {
+            Self::Database(error)
+        }
     }
 }
 
 fn is_busy(error: &DbErr) -> bool {
-    let cause = match error {
-        DbErr::ConnectionAcquire(_) => return true,
-        DbErr::Conn(RuntimeErr::SqlxError(cause))
-        | DbErr::Exec(RuntimeErr::SqlxError(cause))
-        | DbErr::Query(RuntimeErr::SqlxError(cause)) => cause,
-        _ => return false,
-    };
-    match cause.as_ref() {
-        sqlx::Error::PoolTimedOut => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-                is_busy_on_sqlite(&code)
-            } else {
-                is_busy_on_postgres(&code)
-            }
-        }),
+    match (error, cause(error)) {
+        (DbErr::ConnectionAcquire(_), _) | (_, Some(sqlx::Error::PoolTimedOut)) => true,
+        // `SQLITE_BUSY` and its extended codes carry 5 in the low byte,
+        // `SQLITE_LOCKED` 6.
+        (_, Some(sqlx::Error::Database(error))) if is_of_sqlite(error.as_ref()) => {
+            let code = error.code().and_then(|code| code.parse::<u32>().ok());
+            code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+        }
         _ => false,
     }
 }
 
-/// `SQLITE_BUSY` and its extended codes carry 5 in the low byte, `SQLITE_LOCKED` 6.
-fn is_busy_on_sqlite(code: &str) -> bool {
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
+/// `deadlock_detected` and `serialization_failure` of PostgreSQL.
+fn is_deadlock(error: &DbErr) -> bool {
+    match cause(error) {
+        Some(sqlx::Error::Database(error)) if !is_of_sqlite(error.as_ref()) => {
+            error.code().is_some_and(|code| matches!(code.as_ref(), "40P01" | "40001"))
+        }
+        _ => false,
+    }
 }
 
-/// Transactions that waited for one another: one was rolled back so that the
-/// other could go on (`deadlock_detected`, `serialization_failure`).
-fn is_busy_on_postgres(code: &str) -> bool {
-    matches!(code, "40P01" | "40001")
+fn is_of_sqlite(error: &(dyn sqlx::error::DatabaseError + 'static)) -> bool {
+    error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some()
+}
+
+fn cause(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
+        _ => None,
+    }
 }
 
 impl Error {

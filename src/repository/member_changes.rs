@@ -151,7 +151,7 @@ impl Write {
     /// first and the member's second: so must whoever removes it everywhere, or
     /// the two may wait for each other. A group that it enters in between can
     /// still bring that about; PostgreSQL then ends one of the two, which is
-    /// [`Error::Busy`].
+    /// [`Error::Deadlock`].
     pub(super) async fn lock_groups_of(
         &self,
         configuration: ConfigurationId,

@@ -170,7 +170,7 @@ fn invalid_argument(violations: Vec<Violation>) -> ConnectError {
 
 fn failed_store(error: &repository::Error) -> ConnectError {
     match error {
-        repository::Error::Busy(_) => {
+        repository::Error::Busy(_) | repository::Error::Deadlock(_) => {
             tracing::warn!(error = error.chain(), "the database is busy");
             let retry = pb::RetryInfo::from(RetryInfo::new(Some(RETRY_DELAY)));
             detailed(

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::body::Body;
+use super::change::{Action, Change};
 use super::client::Client;
 use super::error::Error;
-use super::{groups, users};
 use crate::scim::protocol::fault::{Fault, ScimType};
 use crate::scim::protocol::projection::Projection;
-use crate::scim::protocol::schema::{GROUP, USER};
+use crate::scim::protocol::schema::{GROUP, RESOURCE_TYPES, USER};
 use crate::scim::protocol::value::{self, Object};
 
 /// The most operations of one request, as ServiceProviderConfig says.
@@ -128,39 +128,34 @@ impl Operation {
         {
             headers.insert(IF_MATCH, version);
         }
-        let data = resolved(&self.data, ids);
-        let all = Projection::default();
         let path = self.path.trim_matches('/');
         let (endpoint, id) = path.split_once('/').map_or((path, None), |(a, b)| (a, Some(b)));
         let id = id.map(|id| match id.strip_prefix(REFERENCE) {
             Some(reference) => ids.get(reference).cloned().unwrap_or_default(),
             None => id.to_owned(),
         });
-        match (self.method.as_str(), endpoint, id.as_deref()) {
+        let of = RESOURCE_TYPES.iter().find(|of| of.endpoint.trim_matches('/') == endpoint);
+        let (of, action) = match (of, self.method.as_str(), id) {
             // RFC 7644 3.7: "bulkId [...] REQUIRED when "method" is "POST"".
-            ("POST", _, None) if self.bulk_id.is_none() => {
-                Err(Fault::new(ScimType::InvalidSyntax, "A POST needs a `bulkId`.").into())
+            (_, "POST", None) if self.bulk_id.is_none() => {
+                return Err(Fault::new(ScimType::InvalidSyntax, "A POST needs a `bulkId`.").into());
             }
-            ("POST", "Users", None) => users::created(client, &data, &all).await,
-            ("POST", "Groups", None) => groups::created(client, &data, &all).await,
-            ("PUT", "Users", Some(id)) => users::replaced(client, id, &headers, &data, &all).await,
-            ("PUT", "Groups", Some(id)) => {
-                groups::replaced(client, id, &headers, &data, &all).await
-            }
-            ("PATCH", "Users", Some(id)) => users::patched(client, id, &headers, &data, &all).await,
-            ("PATCH", "Groups", Some(id)) => {
-                groups::patched(client, id, &headers, &data, &all).await
-            }
-            ("DELETE", "Users", Some(id)) => users::deleted(client, id, &headers).await,
-            ("DELETE", "Groups", Some(id)) => groups::deleted(client, id, &headers).await,
-            _ => {
-                let detail = format!(
-                    "{} of {:?} is not possible: POST to {} or {}; PUT, PATCH or DELETE one of them.",
-                    self.method, self.path, USER.endpoint, GROUP.endpoint
-                );
-                Err(Fault::new(ScimType::InvalidSyntax, detail).into())
-            }
-        }
+            (Some(of), "POST", None) => (of, Action::Create),
+            (Some(of), "PUT", Some(id)) => (of, Action::Replace(id)),
+            (Some(of), "PATCH", Some(id)) => (of, Action::Patch(id)),
+            (Some(of), "DELETE", Some(id)) => (of, Action::Delete(id)),
+            _ => return Err(self.impossible()),
+        };
+        let (body, projection) = (resolved(&self.data, ids), Projection::default());
+        Change { of, action, headers, body, projection }.make(client).await
+    }
+
+    fn impossible(&self) -> Error {
+        let detail = format!(
+            "{} of {:?} is not possible: POST to {} or {}; PUT, PATCH or DELETE one of them.",
+            self.method, self.path, USER.endpoint, GROUP.endpoint
+        );
+        Fault::new(ScimType::InvalidSyntax, detail).into()
     }
 
     /// The operation's part of the answer (RFC 7644 3.7.3).

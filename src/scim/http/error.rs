@@ -240,7 +240,7 @@ fn refused_credential(error: &auth::Error) -> Told {
 
 fn failed_store(error: &repository::Error) -> Told {
     match error {
-        repository::Error::Busy(_) => {
+        repository::Error::Busy(_) | repository::Error::Deadlock(_) => {
             tracing::warn!(error = error.chain(), "the database is busy");
             Told::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -1,22 +1,17 @@
-//! `/Groups` (RFC 7644 3.3 to 3.6). Members are rows: nothing here reads or
-//! writes more of them than a request names, but to show them.
+//! Changes of groups (RFC 7644 3.3, 3.5, 3.6). Members are rows: nothing here reads
+//! or writes more of them than a request names, but to show them.
 
 mod members;
 
-use axum::Extension;
-use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use self::members::{allow_stray, fold, refuse_circle, resolved};
 use super::answer::Answer;
-use super::body::Body;
-use super::client::{Client, Id};
+use super::client::Client;
 use super::error::Error;
-use super::list;
-use super::parameters::Parameters;
-use super::precondition::{check_if_match, is_known};
-use super::stored::{Stored, members_of, object};
+use super::precondition::check_if_match;
+use super::stored::{Stored, object, shown};
 use crate::model::{Group, GroupId, MemberChange, Written};
 use crate::repository::Write;
 use crate::scim::protocol::projection::Projection;
@@ -29,22 +24,7 @@ use crate::scim::protocol::{patch as protocol_patch, resource};
 /// no megabytes back for each member that it adds.
 const MAX_MEMBERS_SHOWN_BY_PATCH: u64 = 100;
 
-pub async fn list(
-    Extension(client): Extension<Client>,
-    RawQuery(query): RawQuery,
-) -> Result<Answer, Error> {
-    list::list(&client, &[&GROUP], &Parameters::from_query(query.as_deref())?).await
-}
-
-pub async fn create(
-    Extension(client): Extension<Client>,
-    RawQuery(query): RawQuery,
-    Body(body): Body,
-) -> Result<Answer, Error> {
-    created(&client, &body, &projection(query.as_deref())?).await
-}
-
-/// Creates a group; for HTTP and for bulk.
+/// Creates a group.
 pub async fn created(
     client: &Client,
     body: &Value,
@@ -61,37 +41,10 @@ pub async fn created(
     let Written::Done(group) = written else { return Err(Error::GroupNameTaken(name)) };
     tx.commit().await?;
 
-    shown(client, StatusCode::CREATED, group, projection).await
+    shown(client, &GROUP, StatusCode::CREATED, &group.into(), projection).await
 }
 
-pub async fn read(
-    Extension(client): Extension<Client>,
-    Id(id): Id,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Answer, Error> {
-    let group = client.repository.read().group(client.configuration, parse(&id)?).await?;
-    let group = group.ok_or_else(|| Error::not_found(GROUP.name, &id))?;
-    let etag = Stored::from(group.clone()).etag(&client);
-    if is_known(&headers, &etag) {
-        let status = StatusCode::NOT_MODIFIED;
-        return Ok(Answer { status, body: None, location: None, etag: Some(etag) });
-    }
-    shown(&client, StatusCode::OK, group, &projection(query.as_deref())?).await
-}
-
-pub async fn replace(
-    Extension(client): Extension<Client>,
-    Id(id): Id,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Answer, Error> {
-    replaced(&client, &id, &headers, &body, &projection(query.as_deref())?).await
-}
-
-/// Replaces a group; for HTTP and for bulk. One that names no members has none
-/// from then on.
+/// Replaces a group. One that names no members has none from then on.
 pub async fn replaced(
     client: &Client,
     id: &str,
@@ -109,20 +62,10 @@ pub async fn replaced(
     let group = stored(&tx, client, group, incoming.document, &change).await?;
     tx.commit().await?;
 
-    shown(client, StatusCode::OK, group, projection).await
+    shown(client, &GROUP, StatusCode::OK, &group.into(), projection).await
 }
 
-pub async fn patch(
-    Extension(client): Extension<Client>,
-    Id(id): Id,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Answer, Error> {
-    patched(&client, &id, &headers, &body, &projection(query.as_deref())?).await
-}
-
-/// Patches a group; for HTTP and for bulk.
+/// Patches a group.
 pub async fn patched(
     client: &Client,
     id: &str,
@@ -148,18 +91,10 @@ pub async fn patched(
         let etag = Stored::from(group).etag(client);
         return Ok(Answer { etag: Some(etag), ..Answer::nothing() });
     }
-    shown(client, StatusCode::OK, group, projection).await
+    shown(client, &GROUP, StatusCode::OK, &group.into(), projection).await
 }
 
-pub async fn delete(
-    Extension(client): Extension<Client>,
-    Id(id): Id,
-    headers: HeaderMap,
-) -> Result<Answer, Error> {
-    deleted(&client, &id, &headers).await
-}
-
-/// Deletes a group; for HTTP and for bulk.
+/// Deletes a group.
 pub async fn deleted(client: &Client, id: &str, headers: &HeaderMap) -> Result<Answer, Error> {
     let tx = client.repository.write().await?;
     let group = find(&tx, client, id, headers).await?;
@@ -193,22 +128,6 @@ async fn stored(
         Some(Written::NameTaken) => Err(Error::GroupNameTaken(name)),
         None => Err(Error::not_found(GROUP.name, group.id)),
     }
-}
-
-async fn shown(
-    client: &Client,
-    status: StatusCode,
-    group: Group,
-    projection: &Projection,
-) -> Result<Answer, Error> {
-    let stored = Stored::from(group);
-    let members =
-        if projection.shows("members") { members_of(client, stored.id).await? } else { Vec::new() };
-    stored.answer(status, client, &GROUP, members, projection)
-}
-
-fn projection(query: Option<&str>) -> Result<Projection, Error> {
-    Ok(Parameters::from_query(query)?.projection(&GROUP))
 }
 
 fn display_name(document: &Object) -> String {

@@ -10,12 +10,12 @@ mod sorted;
 
 use serde_json::{Value, json};
 
-use self::scan::{derived, searches};
+use self::scan::searches;
 use super::answer::Answer;
 use super::client::Client;
 use super::error::Error;
 use super::parameters::Parameters;
-use super::stored::{Stored, derived_attribute};
+use super::stored::{Stored, derived, derived_attribute};
 use crate::scim::protocol::schema::ResourceType;
 use crate::scim::protocol::value::Object;
 

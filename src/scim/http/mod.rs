@@ -3,8 +3,10 @@
 mod answer;
 mod body;
 mod bulk;
+mod change;
 mod client;
 mod discovery;
+mod endpoints;
 mod error;
 mod groups;
 mod limit;
@@ -23,6 +25,7 @@ use self::error::Error;
 pub use self::limit::RateLimit;
 use crate::auth::Authenticator;
 use crate::repository::Repository;
+use crate::scim::protocol::schema::{GROUP, USER};
 use crate::settings::UnknownMembers;
 
 /// The media type of every answer (RFC 7644 8.1).
@@ -50,18 +53,12 @@ pub fn router(scim: Scim) -> Router {
     // The token is asked for before anything else, so that only who has one
     // learns what there is.
     Router::new()
-        .route(&at("/Users"), get(users::list).post(users::create))
+        .route(&at("/Users"), endpoints::all(&USER))
         .route(&at("/Users/.search"), post(search::users))
-        .route(
-            &at("/Users/{id}"),
-            get(users::read).put(users::replace).patch(users::patch).delete(users::delete),
-        )
-        .route(&at("/Groups"), get(groups::list).post(groups::create))
+        .route(&at("/Users/{id}"), endpoints::one(&USER))
+        .route(&at("/Groups"), endpoints::all(&GROUP))
         .route(&at("/Groups/.search"), post(search::groups))
-        .route(
-            &at("/Groups/{id}"),
-            get(groups::read).put(groups::replace).patch(groups::patch).delete(groups::delete),
-        )
+        .route(&at("/Groups/{id}"), endpoints::one(&GROUP))
         .route(&at("/.search"), post(search::all))
         .route(&at("/Bulk"), post(bulk::bulk))
         .route(&at("/Me"), any(async || Error::NotImplemented))

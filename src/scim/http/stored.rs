@@ -121,14 +121,61 @@ impl Stored {
     }
 }
 
+/// The resource with this id. An id that is none is nobody's.
+pub async fn find(client: &Client, of: &ResourceType, id: &str) -> Result<Stored, Error> {
+    let not_found = || Error::not_found(of.name, id);
+    let (store, configuration) = (client.repository.read(), client.configuration);
+    let stored = if of.name == USER.name {
+        let id = id.parse().map_err(|_| not_found())?;
+        store.user(configuration, id).await?.map(Stored::from)
+    } else {
+        let id = id.parse().map_err(|_| not_found())?;
+        store.group(configuration, id).await?.map(Stored::from)
+    };
+    stored.ok_or_else(not_found)
+}
+
+/// An answer with one resource, and with what follows from memberships where
+/// that is shown.
+pub async fn shown(
+    client: &Client,
+    of: &ResourceType,
+    status: StatusCode,
+    stored: &Stored,
+    projection: &Projection,
+) -> Result<Answer, Error> {
+    let derived = if projection.shows(derived_attribute(of)) {
+        derived(client, of, &[stored.id]).await?.swap_remove(0)
+    } else {
+        Vec::new()
+    };
+    stored.answer(status, client, of, derived, projection)
+}
+
 /// The attribute of these resources that no document says: it follows from
 /// memberships.
 pub fn derived_attribute(of: &ResourceType) -> &'static str {
     if of.name == USER.name { "groups" } else { "members" }
 }
 
+/// `groups` of users, `members` of groups, in the order of the ids.
+pub async fn derived(
+    client: &Client,
+    of: &ResourceType,
+    ids: &[Uuid],
+) -> Result<Vec<Vec<Value>>, Error> {
+    if of.name == USER.name {
+        return groups_of(client, ids).await;
+    }
+    let mut derived = Vec::new();
+    for id in ids {
+        derived.push(members_of(client, *id).await?);
+    }
+    Ok(derived)
+}
+
 /// `groups` of each of these users, in their order.
-pub async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Vec<Vec<Value>>, Error> {
+async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Vec<Vec<Value>>, Error> {
     let ids: Vec<_> = users.iter().copied().map(UserId::from).collect();
     let memberships = client.repository.read().groups_of(client.configuration, &ids).await?;
     let places: HashMap<_, _> = users.iter().enumerate().map(|(place, id)| (*id, place)).collect();
@@ -162,7 +209,7 @@ fn group_entry(client: &Client, membership: &Membership) -> Result<Value, Error>
 const MEMBERS_PAGE: u64 = 1_000;
 
 /// `members` of a group, all of them.
-pub async fn members_of(client: &Client, group: Uuid) -> Result<Vec<Value>, Error> {
+async fn members_of(client: &Client, group: Uuid) -> Result<Vec<Value>, Error> {
     let (store, group) = (client.repository.read(), GroupId::from(group));
     let mut members = Vec::new();
     let mut after = None;

@@ -1,40 +1,20 @@
-//! `/Users` (RFC 7644 3.3 to 3.6).
+//! Changes of users (RFC 7644 3.3, 3.5, 3.6).
 
-use axum::Extension;
-use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::body::Body;
-use super::client::{Client, Id};
+use super::client::Client;
 use super::error::Error;
-use super::list;
-use super::parameters::Parameters;
-use super::precondition::{check_if_match, is_known};
-use super::stored::{Stored, groups_of, object};
+use super::precondition::check_if_match;
+use super::stored::{Stored, object, shown};
 use crate::model::{UserId, Written};
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::USER;
 use crate::scim::protocol::value::Object;
 use crate::scim::protocol::{patch as protocol_patch, resource};
 
-pub async fn list(
-    Extension(client): Extension<Client>,
-    RawQuery(query): RawQuery,
-) -> Result<Answer, Error> {
-    list::list(&client, &[&USER], &Parameters::from_query(query.as_deref())?).await
-}
-
-pub async fn create(
-    Extension(client): Extension<Client>,
-    RawQuery(query): RawQuery,
-    Body(body): Body,
-) -> Result<Answer, Error> {
-    created(&client, &body, &projection(query.as_deref())?).await
-}
-
-/// Creates a user; for HTTP and for bulk.
+/// Creates a user.
 pub async fn created(
     client: &Client,
     body: &Value,
@@ -56,34 +36,7 @@ pub async fn created(
     Stored::from(user).answer(StatusCode::CREATED, client, &USER, Vec::new(), projection)
 }
 
-pub async fn read(
-    Extension(client): Extension<Client>,
-    Id(id): Id,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Answer, Error> {
-    let user = client.repository.read().user(client.configuration, parse(&id)?).await?;
-    let user = user.ok_or_else(|| Error::not_found(USER.name, &id))?;
-    let stored = Stored::from(user);
-    let etag = stored.etag(&client);
-    if is_known(&headers, &etag) {
-        let status = StatusCode::NOT_MODIFIED;
-        return Ok(Answer { status, body: None, location: None, etag: Some(etag) });
-    }
-    shown(&client, stored, &projection(query.as_deref())?).await
-}
-
-pub async fn replace(
-    Extension(client): Extension<Client>,
-    Id(id): Id,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Answer, Error> {
-    replaced(&client, &id, &headers, &body, &projection(query.as_deref())?).await
-}
-
-/// Replaces a user; for HTTP and for bulk.
+/// Replaces a user.
 pub async fn replaced(
     client: &Client,
     id: &str,
@@ -103,17 +56,7 @@ pub async fn replaced(
     .await
 }
 
-pub async fn patch(
-    Extension(client): Extension<Client>,
-    Id(id): Id,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Answer, Error> {
-    patched(&client, &id, &headers, &body, &projection(query.as_deref())?).await
-}
-
-/// Patches a user; for HTTP and for bulk.
+/// Patches a user.
 pub async fn patched(
     client: &Client,
     id: &str,
@@ -129,15 +72,7 @@ pub async fn patched(
     .await
 }
 
-pub async fn delete(
-    Extension(client): Extension<Client>,
-    Id(id): Id,
-    headers: HeaderMap,
-) -> Result<Answer, Error> {
-    deleted(&client, &id, &headers).await
-}
-
-/// Deletes a user; for HTTP and for bulk.
+/// Deletes a user.
 pub async fn deleted(client: &Client, id: &str, headers: &HeaderMap) -> Result<Answer, Error> {
     let not_found = || Error::not_found(USER.name, id);
     let user_id = parse(id)?;
@@ -177,20 +112,7 @@ async fn change(
     };
     tx.commit().await?;
 
-    shown(client, user.into(), projection).await
-}
-
-async fn shown(client: &Client, stored: Stored, projection: &Projection) -> Result<Answer, Error> {
-    let groups = if projection.shows("groups") {
-        groups_of(client, &[stored.id]).await?.swap_remove(0)
-    } else {
-        Vec::new()
-    };
-    stored.answer(StatusCode::OK, client, &USER, groups, projection)
-}
-
-fn projection(query: Option<&str>) -> Result<Projection, Error> {
-    Ok(Parameters::from_query(query)?.projection(&USER))
+    shown(client, &USER, StatusCode::OK, &user.into(), projection).await
 }
 
 fn user_name(document: &Object) -> String {

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use reqwest::Method;
 use scimd::model::DatabaseUrl;
-use sea_orm::sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
+use sea_orm::sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection, raw_sql,
+};
 use serde_json::json;
 
-use super::{ScimClient, Tenant, answer, routes, user};
-use crate::harness::{Process, Replica, TestServer, on_both_engines, scimd};
+use super::{ScimClient, Tenant, answer, bulk, change_members, routes, set, user};
+use crate::harness::{Engine, Process, Replica, TestServer, on_both_engines, scimd};
 
 /// A server that takes so many requests a second, and a client of it.
 async fn limited(server: &TestServer, limit: u32) -> (ScimClient, Replica) {
@@ -111,6 +113,79 @@ on_both_engines! {
         let rename = json!([{ "op": "replace", "path": "userName", "value": "bob" }]);
         client.patch(&format!("/Users/{ann}"), rename).await.ok();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_is_ended_for_another_is_made_again_on_postgres() {
+    let Some(server) = TestServer::start(Engine::Postgres).await else { return };
+    let client = ScimClient::new(&server).await;
+    let group = client.make_group("G", &[]).await;
+    let mut admin = PgConnection::connect(&server.database.text()).await.unwrap();
+    for (failures, status) in [(1, 201), (2, 201), (3, 503)] {
+        // A sequence goes on when its transaction is undone.
+        let trigger = format!(
+            "DROP SEQUENCE IF EXISTS tries; CREATE SEQUENCE tries;
+             CREATE OR REPLACE FUNCTION deadlock() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+                 IF nextval(''tries'') <= {failures} THEN
+                     RAISE EXCEPTION ''for another'' USING ERRCODE = ''40P01'';
+                 END IF;
+                 RETURN NEW;
+             END';
+             CREATE OR REPLACE TRIGGER deadlock BEFORE INSERT OR UPDATE ON scim_users
+                 FOR EACH ROW EXECUTE FUNCTION deadlock();
+             CREATE OR REPLACE TRIGGER deadlock BEFORE UPDATE ON scim_groups
+                 FOR EACH ROW EXECUTE FUNCTION deadlock()"
+        );
+        run(&mut admin, trigger).await;
+        let name = format!("user{failures}");
+        assert_eq!(client.post("/Users", user(&name)).await.status, status, "{failures}");
+        admin.execute("ALTER SEQUENCE tries RESTART").await.unwrap();
+        let rename = json!([{ "op": "replace", "path": "displayName", "value": name }]);
+        let renamed = client.patch(&format!("/Groups/{group}"), rename).await.status;
+        assert_eq!(renamed, if status == 201 { 200 } else { status }, "{failures}");
+        admin.execute("ALTER SEQUENCE tries RESTART").await.unwrap();
+        let post = json!({
+            "method": "POST", "path": "/Users", "bulkId": "1", "data": user(&format!("bulk{failures}")),
+        });
+        let done = client.post("/Bulk", bulk(vec![post])).await.ok();
+        assert_eq!(done["Operations"][0]["status"], status.to_string(), "{failures}");
+    }
+    admin.execute("DROP TRIGGER deadlock ON scim_users").await.unwrap();
+    assert_eq!(client.list("/Users").await["totalResults"], 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_that_wait_for_each_other_both_are_done_on_postgres() {
+    let Some(server) = TestServer::start(Engine::Postgres).await else { return };
+    let client = ScimClient::new(&server).await;
+    let (ann, group) = (client.make_user("ann").await, client.make_group("G", &[]).await);
+    let mut other = PgConnection::connect(&server.database.text()).await.unwrap();
+    // Whoever looks first whether somebody waits in a circle gives way.
+    let lock = format!(
+        "SET deadlock_timeout = '1h'; BEGIN; SELECT 1 FROM scim_users WHERE id = '{ann}' FOR UPDATE"
+    );
+    run(&mut other, lock).await;
+    let adding = async {
+        let added = client.patch(&format!("/Groups/{group}"), change_members("add", &[&ann])).await;
+        assert_eq!(added.status, 200, "{added:?}");
+    };
+    let closing = async {
+        let mut admin = PgConnection::connect(&server.database.text()).await.unwrap();
+        let waits = "SELECT 1 FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while admin.execute(waits).await.unwrap().rows_affected() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let update = format!("UPDATE scim_groups SET version = version WHERE id = '{group}'");
+        run(&mut other, update).await;
+        other.execute("COMMIT").await.unwrap();
+    };
+    futures::join!(adding, closing);
+    assert_eq!(client.members(&group).await, set(&[&ann]));
+}
+
+async fn run(connection: &mut PgConnection, statements: String) {
+    raw_sql(AssertSqlSafe(statements)).execute(connection).await.unwrap();
 }
 
 /// What keeps the database from taking a user.

@@ -1,12 +1,11 @@
 //! Searches, and walking through what they find.
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::client::Client;
 use super::super::error::Error;
 use super::super::parameters::Parameters;
-use super::super::stored::{Stored, derived_attribute, groups_of, members_of};
+use super::super::stored::{Stored, derived, derived_attribute};
 use crate::model::{Condition, Position, Slice, SortedSlice};
 use crate::scim::protocol::filter::Filter;
 use crate::scim::protocol::narrow::narrow;
@@ -104,22 +103,6 @@ impl<'a> Scan<'a> {
         }
         Ok(true)
     }
-}
-
-/// `groups` of users, `members` of groups, in the order of the ids.
-pub async fn derived(
-    client: &Client,
-    of: &ResourceType,
-    ids: &[Uuid],
-) -> Result<Vec<Vec<Value>>, Error> {
-    if of.name == USER.name {
-        return groups_of(client, ids).await;
-    }
-    let mut derived = Vec::new();
-    for id in ids {
-        derived.push(members_of(client, *id).await?);
-    }
-    Ok(derived)
 }
 
 pub async fn read(
