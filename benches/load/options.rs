@@ -80,10 +80,10 @@ impl Options {
     pub fn read() -> Self {
         let mut options = Self::parse();
         if options.quick {
-            options.users = vec![200, 500, 2_000];
-            options.groups = vec![10, 100, 1_000];
+            options.users = vec![200, 2_000];
+            options.groups = vec![10, 1_000];
             options.rounds = 1;
-            options.seconds = 0.1;
+            options.seconds = 0.05;
         }
         options.users.sort_unstable();
         options.groups.sort_unstable();

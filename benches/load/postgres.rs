@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
 use crate::generate::postgres::connect;
 use crate::server::home;
@@ -17,14 +17,20 @@ const WATCHDOG: &str = r#"
 set -eu
 trap '' PIPE
 programs=$1 home=$2 port=$3
-mkdir -p "$home"
-cd "$home"
 as_owner() { "$@"; }
+mkdir -p "$home"
 if [ "$(id -u)" = 0 ]; then
     # PostgreSQL refuses to run as root.
-    chown postgres "$home"
     as_owner() { runuser -u postgres -- "$@"; }
+    chown postgres "$home"
+    # Its user need not reach a directory of root's.
+    if ! as_owner test -w "$home"; then
+        home=${TMPDIR:-/tmp}/scimd-bench-postgres
+        mkdir -p "$home"
+        chown postgres "$home"
+    fi
 fi
+cd "$home"
 finish() {
     status=$?
     set +e
@@ -37,7 +43,7 @@ trap finish EXIT
     as_owner "$programs/initdb" -D data -U postgres -A trust -E UTF8 --locale=C >>log 2>&1
 as_owner "$programs/pg_ctl" start -w -t 300 -D data -l server.log -o \
     "-p $port -h 127.0.0.1 -k '' -N 100 -c shared_buffers=1GB -c max_wal_size=8GB" >>log 2>&1
-echo ready
+echo "ready $(head -n 1 data/postmaster.pid)"
 cat >/dev/null
 "#;
 
@@ -77,9 +83,10 @@ impl Postgres {
         let mut answer = String::new();
         let stdout = watchdog.stdout.take().context("it was asked for as a pipe")?;
         BufReader::new(stdout).read_line(&mut answer)?;
-        ensure!(answer == "ready\n", "PostgreSQL in {} does not start", programs.display());
-        let pid_file = std::fs::read_to_string(home.join("data/postmaster.pid"))?;
-        let process = pid_file.lines().next().context("an empty postmaster.pid")?.parse()?;
+        let process = answer.strip_prefix("ready ");
+        let process =
+            process.with_context(|| format!("PostgreSQL in {} does not start", programs.display()));
+        let process = process?.trim().parse()?;
         Ok(Self { watchdog, stdin, port, programs, process })
     }
 
@@ -102,6 +109,12 @@ impl Postgres {
         self.drop_database(database).await?;
         let sql = format!("CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy");
         Ok(connect(&self.url("postgres")).await?.batch_execute(&sql).await?)
+    }
+
+    pub async fn has(&self, database: &str) -> anyhow::Result<bool> {
+        let sql = "SELECT 1 FROM pg_database WHERE datname = $1";
+        let found = connect(&self.url("postgres")).await?.query_opt(sql, &[&database]).await?;
+        Ok(found.is_some())
     }
 
     pub async fn drop_database(&self, database: &str) -> anyhow::Result<()> {

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::driver::{Connection, Target};
+use crate::generate::rows::SPARE_NAME;
 
 /// How long the server may take to come up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -90,7 +91,7 @@ impl Server {
         let body = json!({
             "organizationId": organization,
             "ssoConfigurationId": organization,
-            "name": "The directory",
+            "name": SPARE_NAME,
         });
         let request = Request::builder()
             .method(Method::POST)

@@ -83,7 +83,8 @@ impl Ceiling {
     pub fn start(name: &str, setup: &Setup) -> anyhow::Result<Self> {
         let path = home().join(format!("{name}.ceiling.json"));
         fs::write(&path, serde_json::to_vec(setup)?)?;
-        let mut child = Command::new(std::env::current_exe()?)
+        // This very program, also when it has been built anew meanwhile.
+        let mut child = Command::new("/proc/self/exe")
             .arg("--ceiling")
             .arg(path)
             .stdin(Stdio::piped())

@@ -32,7 +32,7 @@ pub async fn world(
     spares: u64,
 ) -> anyhow::Result<World> {
     let template = Template::new(engine, postgres, directory, spares)?;
-    let world = match template.made() {
+    let world = match template.made().await? {
         Some(world) => world,
         None => template.make().await?,
     };
@@ -97,8 +97,13 @@ impl<'a> Template<'a> {
         home().join(format!("{}.{}.json", self.name, self.engine.name()))
     }
 
-    fn made(&self) -> Option<World> {
-        serde_json::from_slice(&fs::read(self.note()).ok()?).ok()
+    async fn made(&self) -> anyhow::Result<Option<World>> {
+        let is_there = match self.engine {
+            Engine::Sqlite => self.file().exists(),
+            Engine::Postgres => self.postgres()?.has(&self.name).await?,
+        };
+        let Ok(note) = fs::read(self.note()) else { return Ok(None) };
+        Ok(serde_json::from_slice(&note).ok().filter(|_| is_there))
     }
 
     async fn make(&self) -> anyhow::Result<World> {
@@ -180,6 +185,13 @@ impl<'a> Template<'a> {
             }
         };
         Ok(World { url, ..world })
+    }
+
+    async fn tables(&self) -> anyhow::Result<Vec<String>> {
+        match self.engine {
+            Engine::Sqlite => sqlite::tables(&self.file()),
+            Engine::Postgres => postgres::tables(&self.postgres()?.url(&self.name)).await,
+        }
     }
 
     async fn columns(&self, table: &Table) -> anyhow::Result<Vec<String>> {

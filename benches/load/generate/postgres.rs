@@ -90,6 +90,13 @@ pub async fn fill(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The tables that there are.
+pub async fn tables(url: &str) -> anyhow::Result<Vec<String>> {
+    let sql = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'";
+    let rows = connect(url).await?.query(sql, &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// The columns that a table has.
 pub async fn columns(url: &str, table: &Table) -> anyhow::Result<Vec<String>> {
     let sql = "SELECT column_name::text FROM information_schema.columns \

@@ -1,5 +1,6 @@
 //! The rows that a directory comes to, as the server itself would write them.
 
+use scimd::clock::{Clock as _, SystemClock};
 use uuid::Uuid;
 
 use crate::directory::{Directory, Person, Team, instant};
@@ -64,7 +65,18 @@ pub const CONFIGURATIONS: Table = Table {
         "updated_at",
     ],
 };
-pub const ALL: [&Table; 5] = [&USERS, &EMAILS, &GROUPS, &MEMBERS, &CONFIGURATIONS];
+pub const NOTICES: Table =
+    Table { name: "scim_token_notices", columns: &["configuration_id", "due_at"] };
+pub const ALL: [&Table; 6] = [&USERS, &EMAILS, &GROUPS, &MEMBERS, &CONFIGURATIONS, &NOTICES];
+/// Tables that the server alone writes to, or that only a number changes in.
+pub const UNFILLED: [&str; 6] = [
+    "api_keys",
+    "scim_directory_counts",
+    "scim_events",
+    "scim_feeds",
+    "scim_purges",
+    "seaql_migrations",
+];
 
 pub type Row = Vec<Value>;
 
@@ -112,25 +124,35 @@ pub fn member(configuration: Uuid, team: Team, person: Person) -> Row {
     ]
 }
 
-/// A configuration whose token nobody has.
-pub fn spare(organization: Uuid, spare: Spare) -> Row {
-    const YEAR: i64 = 31_536_000_000_000;
+/// A year, and how long before its end a token's owner is told, in microseconds.
+const YEAR: i64 = 31_536_000_000_000;
+const NOTICE: i64 = 2_592_000_000_000;
+
+/// A configuration whose token nobody has; it was replaced `now`, so that no
+/// notice of its end is due for a while.
+pub fn spare(organization: Uuid, spare: Spare, now: i64) -> Row {
     let mut hash = vec![0; 16];
     hash.extend(spare.id().as_bytes());
-    let created_at = instant(spare.0);
     vec![
         Value::Uuid(spare.id()),
         Value::Uuid(organization),
-        Value::Text(format!("Configuration, revision {:010}", 0)),
+        Value::Text(SPARE_NAME.to_owned()),
         Value::Boolean(true),
         Value::Uuid(organization),
         Value::Boolean(false),
         Value::Bytes(hash),
         Value::Integer(YEAR),
-        Value::Integer(created_at + YEAR),
-        Value::Integer(created_at),
-        Value::Integer(created_at),
+        Value::Integer(now + YEAR),
+        Value::Integer(instant(spare.0)),
+        Value::Integer(now),
     ]
+}
+
+/// What every configuration is called at first.
+pub const SPARE_NAME: &str = "Configuration, revision 0000000000";
+
+pub fn notice(spare: Spare, now: i64) -> Row {
+    vec![Value::Uuid(spare.id()), Value::Integer(now + YEAR - NOTICE)]
 }
 
 /// Every row of a directory, table by table.
@@ -139,7 +161,8 @@ pub fn all<'a>(
     configuration: Uuid,
     organization: Uuid,
     spares: u64,
-) -> [(&'static Table, Box<dyn Iterator<Item = Row> + 'a>); 5] {
+) -> [(&'static Table, Box<dyn Iterator<Item = Row> + 'a>); 6] {
+    let now = SystemClock.now().as_micros();
     let people = || (0..directory.users).map(Person);
     let members_of =
         move |team| directory.members(team).map(move |person| member(configuration, team, person));
@@ -149,12 +172,14 @@ pub fn all<'a>(
     let groups =
         directory.all_teams().map(move |team| group(configuration, team, members_in(team)));
     let members = directory.all_teams().flat_map(members_of);
-    let spares = (0..spares).map(move |number| spare(organization, Spare(number)));
+    let notices = (0..spares).map(move |number| notice(Spare(number), now));
+    let spares = (0..spares).map(move |number| spare(organization, Spare(number), now));
     [
         (&USERS, Box::new(users)),
         (&EMAILS, Box::new(emails)),
         (&GROUPS, Box::new(groups)),
         (&MEMBERS, Box::new(members)),
         (&CONFIGURATIONS, Box::new(spares)),
+        (&NOTICES, Box::new(notices)),
     ]
 }

@@ -61,6 +61,15 @@ pub fn fill(file: &Path, world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The tables that there are.
+pub fn tables(file: &Path) -> anyhow::Result<Vec<String>> {
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    let connection = Connection::open(file)?;
+    let mut statement = connection.prepare(sql)?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The columns that a table has.
 pub fn columns(file: &Path, table: &Table) -> anyhow::Result<Vec<String>> {
     let connection = Connection::open(file)?;
