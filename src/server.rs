@@ -152,19 +152,30 @@ impl Server {
     }
 }
 
+/// How long to wait after a batch of work of the server's own: little where there
+/// was some.
+fn pause_after(
+    batch: repository::Result<bool>,
+    interval: Duration,
+    complaint: &'static str,
+) -> Duration {
+    match batch {
+        Ok(true) => PURGE_PAUSE,
+        Ok(false) => interval,
+        Err(error) => {
+            tracing::warn!(error = error.chain(), "{complaint}");
+            interval
+        }
+    }
+}
+
 /// Removes what deleted configurations have left behind, for as long as the
 /// server runs. Any number of replicas may do so.
 async fn purge(repository: Repository) {
+    const COMPLAINT: &str = "a deleted configuration cannot be purged";
     loop {
-        let pause = match repository.purge_once().await {
-            Ok(true) => PURGE_PAUSE,
-            Ok(false) => PURGE_INTERVAL,
-            Err(error) => {
-                tracing::warn!(error = error.chain(), "a deleted configuration cannot be purged");
-                PURGE_INTERVAL
-            }
-        };
-        tokio::time::sleep(pause).await;
+        let batch = repository.purge_once().await;
+        tokio::time::sleep(pause_after(batch, PURGE_INTERVAL, COMPLAINT)).await;
     }
 }
 
@@ -179,34 +190,22 @@ async fn forget_idle(rate_limit: RateLimit) {
 /// Says in time that tokens end, for as long as the server runs. Any number of
 /// replicas may do so: each notice is given once.
 async fn give_token_notices(repository: Repository) {
+    const COMPLAINT: &str = "a token's end cannot be told";
     loop {
-        let pause = match repository.give_token_notice().await {
-            Ok(true) => PURGE_PAUSE,
-            Ok(false) => NOTICE_INTERVAL,
-            Err(error) => {
-                tracing::warn!(error = error.chain(), "a token's end cannot be told");
-                NOTICE_INTERVAL
-            }
-        };
-        tokio::time::sleep(pause).await;
+        let batch = repository.give_token_notice().await;
+        tokio::time::sleep(pause_after(batch, NOTICE_INTERVAL, COMPLAINT)).await;
     }
 }
 
 /// Forgets what the change feeds keep no longer, one organization after the
 /// other, for as long as the server runs. Any number of replicas may do so.
 async fn forget(repository: Repository, clock: Arc<dyn Clock>, retention: Duration) {
+    const COMPLAINT: &str = "old events cannot be removed";
     let mut organization = None;
     loop {
         let before = clock.now().saturating_sub(retention);
-        let pause = match forget_some(&repository, &mut organization, before).await {
-            Ok(true) => PURGE_PAUSE,
-            Ok(false) => FORGET_INTERVAL,
-            Err(error) => {
-                tracing::warn!(error = error.chain(), "old events cannot be removed");
-                FORGET_INTERVAL
-            }
-        };
-        tokio::time::sleep(pause).await;
+        let batch = forget_some(&repository, &mut organization, before).await;
+        tokio::time::sleep(pause_after(batch, FORGET_INTERVAL, COMPLAINT)).await;
     }
 }
 

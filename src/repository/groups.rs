@@ -21,7 +21,7 @@ impl Read {
         configuration: ConfigurationId,
         id: GroupId,
     ) -> Result<Option<Group>> {
-        let row = self.resource(Kind::Group, configuration, id.as_uuid()).await?;
+        let row = self.resource::<Entity>(configuration, id.as_uuid()).await?;
         row.map(Group::try_from).transpose()
     }
 

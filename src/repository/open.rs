@@ -7,10 +7,7 @@ use std::time::Duration;
 use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, SqliteTransactionMode,
-    TransactionOptions,
-};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 
 use super::connection::{ACQUIRE_TIMEOUT, Moment, Pool, Queue, Reader, Writer};
 use super::{Error, Read, Result, Write, migration};
@@ -122,16 +119,6 @@ impl Repository {
     /// Whether the database answers and its schema is the one of this program.
     pub async fn check(&self) -> Result<()> {
         if migration::is_current(&self.schema).await? { Ok(()) } else { Err(Error::SchemaBehind) }
-    }
-}
-
-/// On SQLite a transaction that begins by reading and then writes fails when
-/// another wrote in between, at once and whatever the timeout; `IMMEDIATE` asks
-/// for the lock at the beginning. PostgreSQL has no such mode and ignores it.
-pub(super) fn write_options() -> TransactionOptions {
-    TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
     }
 }
 

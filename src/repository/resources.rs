@@ -43,25 +43,17 @@ pub(super) struct Row {
 
 impl Read {
     /// The resource with this id.
-    pub(super) async fn resource(
+    pub(super) async fn resource<E: Resource>(
         &self,
-        kind: Kind,
         configuration: ConfigurationId,
         id: Uuid,
     ) -> Result<Option<Row>> {
-        let table = match kind {
-            Kind::User => "scim_users",
-            Kind::Group => "scim_groups",
-        };
-        let sql = format!(
-            "SELECT id, document, version, created_at, updated_at FROM {table} \
-             WHERE configuration_id = $1 AND id = $2"
-        );
+        let sql = select_by_id::<E>(" = $2");
         self.query_one(&sql, [configuration.as_uuid().into(), id.into()]).await
     }
 }
 
-/// The same, and nobody else changes it until the transaction ends. It may
+/// One resource, and nobody else changes it until the transaction ends. It may
 /// become a member of groups meanwhile: that needs only that it stays.
 pub(super) async fn find_for_update<E: Resource, C: ConnectionTrait>(
     transaction: &C,
@@ -129,12 +121,7 @@ pub(super) async fn find_all<E: Resource, C: ConnectionTrait>(
         return Ok(Vec::new());
     }
     let backend = connection.get_database_backend();
-    let sql = format!(
-        "SELECT id, document, version, created_at, updated_at FROM {} \
-         WHERE configuration_id = $1 AND id{}",
-        E::default().table_name(),
-        among(backend, "$2")
-    );
+    let sql = select_by_id::<E>(&among(backend, "$2"));
     let values = [configuration.as_uuid().into(), value(backend, ids.iter().copied())];
     let statement = Statement::from_sql_and_values(backend, sql, values);
     Ok(Row::find_by_statement(statement).all(connection).await?)
@@ -162,6 +149,16 @@ pub(super) async fn count<E: Resource, C: ConnectionTrait>(
         }
     };
     u64::try_from(counted.unwrap_or(0)).map_err(|_| Error::Corrupt("scim_directory_counts"))
+}
+
+/// Written out, because every request runs one. `ids` is what stands behind the
+/// column.
+fn select_by_id<E: Resource>(ids: &str) -> String {
+    format!(
+        "SELECT id, document, version, created_at, updated_at FROM {} \
+         WHERE configuration_id = $1 AND id{ids}",
+        E::default().table_name()
+    )
 }
 
 fn one<E: Resource>(configuration: ConfigurationId, id: Uuid) -> Select<E> {

@@ -27,8 +27,7 @@ impl Read {
     ) -> Result<Option<T>> {
         let backend = self.connection.get_database_backend();
         let statement = Statement::from_sql_and_values(backend, sql, values);
-        let row = self.connection.query_one_raw(statement).await?;
-        Ok(row.map(|row| T::from_query_result(&row, "")).transpose()?)
+        Ok(T::find_by_statement(statement).one(&self.connection).await?)
     }
 }
 

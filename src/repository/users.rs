@@ -33,7 +33,7 @@ pub struct LockedUser {
 impl Read {
     /// One user.
     pub async fn user(&self, configuration: ConfigurationId, id: UserId) -> Result<Option<User>> {
-        let row = self.resource(Kind::User, configuration, id.as_uuid()).await?;
+        let row = self.resource::<Entity>(configuration, id.as_uuid()).await?;
         row.map(User::try_from).transpose()
     }
 

@@ -47,44 +47,56 @@ impl Writer {
     }
 }
 
-/// Runs `$call` on a connection of the reader's.
-macro_rules! on_a_lease {
-    ($reader:expr, $lease:ident => $call:expr) => {
-        match $reader {
-            Reader::Sqlite(pool) => {
-                let mut $lease = pool.lease().await?;
-                $call
+/// Makes a SeaORM connection of a type with a variant for each engine, by what
+/// gives the lease on which a statement runs.
+macro_rules! connection_trait {
+    ($type:ty: Sqlite($sqlite:ident) => $on_sqlite:expr, Postgres($postgres:ident) => $on_postgres:expr) => {
+        #[async_trait]
+        impl ConnectionTrait for $type {
+            fn get_database_backend(&self) -> DbBackend {
+                match self {
+                    Self::Sqlite(_) => DbBackend::Sqlite,
+                    Self::Postgres(_) => DbBackend::Postgres,
+                }
             }
-            Reader::Postgres(pool) => {
-                let mut $lease = pool.lease().await?;
-                $call
+
+            async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+                match self {
+                    Self::Sqlite($sqlite) => $on_sqlite.execute(statement).await,
+                    Self::Postgres($postgres) => $on_postgres.execute(statement).await,
+                }
+            }
+
+            async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+                self.execute_raw(Statement::from_string(self.get_database_backend(), sql)).await
+            }
+
+            async fn query_one_raw(
+                &self,
+                statement: Statement,
+            ) -> Result<Option<QueryResult>, DbErr> {
+                match self {
+                    Self::Sqlite($sqlite) => $on_sqlite.one(statement).await,
+                    Self::Postgres($postgres) => $on_postgres.one(statement).await,
+                }
+            }
+
+            async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+                match self {
+                    Self::Sqlite($sqlite) => $on_sqlite.all(statement).await,
+                    Self::Postgres($postgres) => $on_postgres.all(statement).await,
+                }
             }
         }
     };
 }
 
-#[async_trait]
-impl ConnectionTrait for Reader {
-    fn get_database_backend(&self) -> DbBackend {
-        match self {
-            Self::Sqlite(_) => DbBackend::Sqlite,
-            Self::Postgres(_) => DbBackend::Postgres,
-        }
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        on_a_lease!(self, lease => lease.execute(statement).await)
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.execute_raw(Statement::from_string(self.get_database_backend(), sql)).await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        on_a_lease!(self, lease => lease.one(statement).await)
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        on_a_lease!(self, lease => lease.all(statement).await)
-    }
-}
+connection_trait!(Reader: Sqlite(pool) => pool.lease().await?, Postgres(pool) => pool.lease().await?);
+connection_trait!(Transaction:
+    Sqlite(turn) => turn.lock().await.lease()?,
+    Postgres(session) => session.lock().await.lease()
+);
+connection_trait!(Moment:
+    Sqlite(session) => session.lock().await.lease(),
+    Postgres(session) => session.lock().await.lease()
+);

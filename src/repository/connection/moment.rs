@@ -1,8 +1,7 @@
 //! A transaction that reads, and for as long as it is open sees one moment.
 
-use sea_orm::prelude::async_trait::async_trait;
+use sea_orm::DbErr;
 use sea_orm::sqlx::{Postgres, Sqlite};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use tokio::sync::Mutex;
 
 use super::Reader;
@@ -28,41 +27,6 @@ impl Reader {
             Self::Postgres(pool) => {
                 Ok(Moment::Postgres(Session::begin(pool.lease().await?, ON_POSTGRES).await?.into()))
             }
-        }
-    }
-}
-
-#[async_trait]
-impl ConnectionTrait for Moment {
-    fn get_database_backend(&self) -> DbBackend {
-        match self {
-            Self::Sqlite(_) => DbBackend::Sqlite,
-            Self::Postgres(_) => DbBackend::Postgres,
-        }
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        match self {
-            Self::Sqlite(session) => session.lock().await.lease().execute(statement).await,
-            Self::Postgres(session) => session.lock().await.lease().execute(statement).await,
-        }
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.execute_raw(Statement::from_string(self.get_database_backend(), sql)).await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match self {
-            Self::Sqlite(session) => session.lock().await.lease().one(statement).await,
-            Self::Postgres(session) => session.lock().await.lease().one(statement).await,
-        }
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match self {
-            Self::Sqlite(session) => session.lock().await.lease().all(statement).await,
-            Self::Postgres(session) => session.lock().await.lease().all(statement).await,
         }
     }
 }

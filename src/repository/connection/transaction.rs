@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::sqlx::Postgres;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{DbBackend, DbErr, Statement};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
@@ -32,41 +31,6 @@ impl Transaction {
         match self {
             Self::Sqlite(turn) => turn.into_inner().commit().await,
             Self::Postgres(session) => session.into_inner().commit().await,
-        }
-    }
-}
-
-#[async_trait]
-impl ConnectionTrait for Transaction {
-    fn get_database_backend(&self) -> DbBackend {
-        match self {
-            Self::Sqlite(_) => DbBackend::Sqlite,
-            Self::Postgres(_) => DbBackend::Postgres,
-        }
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        match self {
-            Self::Sqlite(turn) => turn.lock().await.lease()?.execute(statement).await,
-            Self::Postgres(session) => session.lock().await.lease().execute(statement).await,
-        }
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.execute_raw(Statement::from_string(self.get_database_backend(), sql)).await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match self {
-            Self::Sqlite(turn) => turn.lock().await.lease()?.one(statement).await,
-            Self::Postgres(session) => session.lock().await.lease().one(statement).await,
-        }
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match self {
-            Self::Sqlite(turn) => turn.lock().await.lease()?.all(statement).await,
-            Self::Postgres(session) => session.lock().await.lease().all(statement).await,
         }
     }
 }

@@ -5,20 +5,27 @@
 //! is a new step, first adding what is new, later removing what is old, so that
 //! replicas of two versions can work side by side.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
 use sea_orm_migration::{
     IntoSchemaManagerConnection, MigrationName, MigrationTrait, MigratorTrait, SchemaManager,
     seaql_migrations,
 };
 
 use super::Result;
-use super::open::write_options;
 
 /// Brings the schema up to date: all missing steps or none, and one process at
 /// a time.
 pub async fn migrate(connection: &DatabaseConnection) -> Result<()> {
-    // On SQLite the transaction itself keeps others out; see `write_options`.
-    let transaction = connection.begin_with_options(write_options()).await?;
+    // On SQLite the transaction itself keeps others out, from its beginning.
+    // PostgreSQL has no such mode and ignores it.
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = connection.begin_with_options(options).await?;
     if transaction.get_database_backend() == sea_orm::DbBackend::Postgres {
         // "scimd" in ASCII. Held until the transaction ends, however it ends.
         transaction.execute_unprepared("SELECT pg_advisory_xact_lock(495589092708)").await?;

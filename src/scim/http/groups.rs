@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::error::Error;
 use super::precondition::check_if_match;
-use super::stored::{Stored, object, shown};
+use super::stored::{object, shown};
 use crate::model::{Group, GroupId, MemberChange, Written};
 use crate::repository::Write;
 use crate::scim::protocol::projection::Projection;
@@ -88,8 +88,8 @@ pub async fn patched(
     tx.commit().await?;
 
     if members > MAX_MEMBERS_SHOWN_BY_PATCH && !projection.is_explicit() {
-        let etag = Stored::from(group).etag(client);
-        return Ok(Answer { etag: Some(etag), ..Answer::nothing() });
+        let etag = Some(resource::etag(group.version));
+        return Ok(Answer { etag, ..Answer::nothing() });
     }
     shown(client, &GROUP, StatusCode::OK, &group.into(), projection).await
 }
@@ -107,7 +107,7 @@ pub async fn deleted(client: &Client, id: &str, headers: &HeaderMap) -> Result<A
 async fn find(tx: &Write, client: &Client, id: &str, headers: &HeaderMap) -> Result<Group, Error> {
     let group = tx.group_for_update(client.configuration, parse(id)?).await?;
     let group = group.ok_or_else(|| Error::not_found(GROUP.name, id))?;
-    check_if_match(headers, &Stored::from(group.clone()).etag(client))?;
+    check_if_match(headers, &resource::etag(group.version))?;
     Ok(group)
 }
 

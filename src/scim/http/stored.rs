@@ -91,8 +91,8 @@ impl Stored {
     }
 
     /// The entity tag.
-    pub fn etag(&self, client: &Client) -> String {
-        self.meta(client).etag()
+    pub fn etag(&self) -> String {
+        resource::etag(self.version)
     }
 
     /// An answer with this resource.
@@ -106,7 +106,7 @@ impl Stored {
     ) -> Result<Answer, Error> {
         let body = Some(self.shown(client, of, derived, projection)?);
         let location = Some(self.meta(client).location(of));
-        Ok(Answer { status, body, location, etag: Some(self.etag(client)) })
+        Ok(Answer { status, body, location, etag: Some(self.etag()) })
     }
 
     /// What the server knows of the resource; nothing of the document is copied.

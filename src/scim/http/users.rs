@@ -78,7 +78,7 @@ pub async fn deleted(client: &Client, id: &str, headers: &HeaderMap) -> Result<A
     let user_id = parse(id)?;
     let tx = client.repository.write().await?;
     let user = tx.user_for_update(client.configuration, user_id).await?.ok_or_else(not_found)?;
-    check_if_match(headers, &Stored::from(user.user).etag(client))?;
+    check_if_match(headers, &resource::etag(user.user.version))?;
     tx.delete_user(client.configuration, user_id).await?;
     tx.commit().await?;
     Ok(Answer::nothing())
@@ -96,7 +96,7 @@ async fn change(
     let tx = client.repository.write().await?;
     let user = tx.user_for_update(client.configuration, parse(id)?).await?;
     let user = user.ok_or_else(|| Error::not_found(USER.name, id))?;
-    check_if_match(headers, &Stored::from(user.user.clone()).etag(client))?;
+    check_if_match(headers, &resource::etag(user.user.version))?;
 
     let mut document = object(&user.user.document)?;
     edit(&mut document)?;

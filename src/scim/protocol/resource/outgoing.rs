@@ -29,14 +29,14 @@ pub struct Meta<'a> {
     pub base_url: &'a str,
 }
 
-impl Meta<'_> {
-    /// The entity tag (RFC 9110 8.8.3). Weak, because `members` and `groups`
-    /// show names that change with what they name.
-    #[must_use]
-    pub fn etag(&self) -> String {
-        format!("W/\"{}\"", self.version)
-    }
+/// The entity tag of a version (RFC 9110 8.8.3). Weak, because `members` and
+/// `groups` show names that change with what they name.
+#[must_use]
+pub fn etag(version: u64) -> String {
+    format!("W/\"{version}\"")
+}
 
+impl Meta<'_> {
     /// The URI of the resource.
     #[must_use]
     pub fn location(&self, of: &ResourceType) -> String {
@@ -50,7 +50,7 @@ impl Meta<'_> {
             "created": self.created.to_string(),
             "lastModified": self.last_modified.to_string(),
             "location": self.location(of),
-            "version": self.etag(),
+            "version": etag(self.version),
         })
     }
 }
