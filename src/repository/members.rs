@@ -189,10 +189,14 @@ async fn groups_of<C: ConnectionTrait>(
         return Ok(Vec::new());
     }
     let backend = connection.get_database_backend();
+    // Not as a join: PostgreSQL would rather read all groups of the organization
+    // than look up those of a hundred users.
     let sql = format!(
-        "SELECT held.group_id, held.member_id, held.member_kind, groups.document \
-         FROM scim_group_members AS held JOIN scim_groups AS groups \
-             ON groups.configuration_id = held.configuration_id AND groups.id = held.group_id \
+        "SELECT held.group_id, held.member_id, held.member_kind, \
+             (SELECT document FROM scim_groups AS groups \
+              WHERE groups.configuration_id = held.configuration_id \
+                AND groups.id = held.group_id) AS document \
+         FROM scim_group_members AS held \
          WHERE held.configuration_id = $1 AND held.member_id{} \
          ORDER BY held.member_id, held.group_id",
         among(backend, "$2")
