@@ -157,16 +157,24 @@ pub struct GroupUpdate {
     pub removed: Vec<MemberId>,
 }
 
-/// A membership as either side sees it: the other side, and its document to
-/// take a name for display from.
+/// A member of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Membership {
-    /// The group.
-    pub group: GroupId,
-    /// Its member.
-    pub member: MemberId,
-    /// The document of the side that was asked for.
+pub struct Member {
+    /// Who it is.
+    pub id: MemberId,
+    /// Its document, to take a name for display from.
     pub document: String,
+}
+
+/// A group of users that were asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupOf {
+    /// The group.
+    pub id: GroupId,
+    /// Its document, to take a name for display from.
+    pub document: String,
+    /// Those of the users that are in it directly.
+    pub users: Vec<UserId>,
 }
 
 /// A condition that the store answers from its indexes. It holds at least for

@@ -20,8 +20,8 @@ pub use changes::changed_paths;
 pub use configuration::{Configuration, ConfigurationChange, NewConfiguration, TokenLifetime};
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use directory::{
-    Comparison, Condition, Group, GroupContent, GroupUpdate, MemberChange, MemberId, Membership,
-    Slice, User, UserContent, Written,
+    Comparison, Condition, Group, GroupContent, GroupOf, GroupUpdate, Member, MemberChange,
+    MemberId, Slice, User, UserContent, Written,
 };
 pub use event::{Event, EventKind, MEMBERS_OF_AN_EVENT, MembersState, State};
 pub use fold::{fold, folded};

@@ -35,7 +35,16 @@ pub(super) fn value(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> 
     text.into()
 }
 
-/// Ids that a statement answers as hexadecimal digits, one behind the other.
+/// An aggregate of all ids in a column, as hexadecimal digits one behind the
+/// other, for [`taken_apart`].
+pub(super) fn together(backend: DbBackend, column: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("group_concat(hex({column}), '')"),
+        _ => format!("string_agg(replace({column}::text, '-', ''), '')"),
+    }
+}
+
+/// The ids that [`together`] has put one behind the other.
 pub(super) fn taken_apart(digits: &str) -> Result<Vec<Uuid>> {
     let ids = digits.as_bytes().chunks(32).map(Uuid::try_parse_ascii);
     ids.collect::<std::result::Result<_, _>>().map_err(|_| Error::Corrupt("an id"))

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Value};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Value};
 use uuid::Uuid;
 
 use super::entity::group_member;
 use super::ids::{self, among, value};
-use super::members::{GROUP, Member, USER};
+use super::members::{GROUP, Row, USER};
 use super::{Result, Write};
 use crate::model::{ConfigurationId, GroupId, MemberChange, MemberId};
 
@@ -101,7 +101,7 @@ impl Write {
         ids: Value,
     ) -> Result<Vec<MemberId>> {
         let values = [configuration.as_uuid().into(), group.as_uuid().into(), ids];
-        let rows: Vec<Member> = self.query(sql, values).await?;
+        let rows: Vec<Row> = self.query(sql, values).await?;
         rows.into_iter().map(MemberId::try_from).collect()
     }
 
@@ -112,10 +112,7 @@ impl Write {
         configuration: ConfigurationId,
         group: GroupId,
     ) -> Result<BTreeSet<MemberId>> {
-        let all = match self.backend() {
-            DbBackend::Sqlite => "group_concat(hex(member_id), '')",
-            _ => "string_agg(replace(member_id::text, '-', ''), '')",
-        };
+        let all = ids::together(self.backend(), "member_id");
         let sql = format!(
             "SELECT COALESCE({all} FILTER (WHERE member_kind = {USER}), '') AS users, \
                  COALESCE({all} FILTER (WHERE member_kind = {GROUP}), '') AS groups \

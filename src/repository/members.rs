@@ -1,17 +1,20 @@
 //! Who is in which group, and who may be. How that changes is in
 //! `member_changes`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use sea_orm::{
-    ConnectionTrait, EntityTrait, FromQueryResult, QueryResult, QuerySelect, Statement, Value,
+    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryResult, QuerySelect, Statement,
 };
 use uuid::Uuid;
 
 use super::entity::group;
-use super::ids::{among, value};
+use super::ids::{among, taken_apart, together, value};
 use super::{Error, Read, Result, Write};
-use crate::model::{ConfigurationId, GroupId, MemberId, Membership, UserId};
+use crate::model::{ConfigurationId, GroupId, GroupOf, Member, MemberId, UserId};
 
 pub(super) const USER: i64 = 0;
 pub(super) const GROUP: i64 = 1;
@@ -25,7 +28,7 @@ impl Read {
         group: GroupId,
         after: Option<Uuid>,
         limit: u64,
-    ) -> Result<Vec<Membership>> {
+    ) -> Result<Vec<Member>> {
         members(&self.connection, configuration, group, after, limit).await
     }
 
@@ -39,14 +42,27 @@ impl Read {
         member_count(&self.connection, configuration, group).await
     }
 
-    /// The groups that each of these users is in directly, with the document of
-    /// each group, in order of users and groups.
+    /// The groups that these users are in directly, each once, in order of their
+    /// ids.
     pub async fn groups_of(
         &self,
         configuration: ConfigurationId,
         users: &[UserId],
-    ) -> Result<Vec<Membership>> {
-        groups_of(&self.connection, configuration, users).await
+    ) -> Result<Vec<GroupOf>> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let backend = self.connection.get_database_backend();
+        let users = value(backend, users.iter().map(|user| user.as_uuid()));
+        let statement = Statement::from_sql_and_values(
+            backend,
+            groups_of(backend),
+            [configuration.as_uuid().into(), users],
+        );
+        let rows = self.connection.query_all_raw(statement).await?;
+        let mut groups: Vec<_> = rows.iter().map(group_of).collect::<Result<_>>()?;
+        groups.sort_unstable_by_key(|group| group.id);
+        Ok(groups)
     }
 }
 
@@ -58,7 +74,7 @@ impl Write {
         group: GroupId,
         after: Option<Uuid>,
         limit: u64,
-    ) -> Result<Vec<Membership>> {
+    ) -> Result<Vec<Member>> {
         members(&self.transaction, configuration, group, after, limit).await
     }
 
@@ -69,15 +85,6 @@ impl Write {
         group: GroupId,
     ) -> Result<Option<u64>> {
         member_count(&self.transaction, configuration, group).await
-    }
-
-    /// See [`Read::groups_of`].
-    pub async fn groups_of(
-        &self,
-        configuration: ConfigurationId,
-        users: &[UserId],
-    ) -> Result<Vec<Membership>> {
-        groups_of(&self.transaction, configuration, users).await
     }
 
     /// Those of `ids` that are users or groups of this configuration, each once
@@ -159,9 +166,9 @@ async fn members<C: ConnectionTrait>(
     group: GroupId,
     after: Option<Uuid>,
     limit: u64,
-) -> Result<Vec<Membership>> {
-    const SQL: &str = "SELECT held.group_id, held.member_id, held.member_kind, \
-             COALESCE(users.document, groups.document) AS document \
+) -> Result<Vec<Member>> {
+    const SQL: &str = "SELECT held.member_id, held.member_kind, \
+             COALESCE(users.document, groups.document) \
          FROM scim_group_members AS held \
          LEFT JOIN scim_users AS users ON held.member_kind = 0 \
              AND users.configuration_id = held.configuration_id AND users.id = held.member_id \
@@ -177,42 +184,31 @@ async fn members<C: ConnectionTrait>(
         after.unwrap_or(Uuid::nil()).into(),
         limit.into(),
     ];
-    memberships(connection, SQL.to_owned(), values).await
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), SQL, values);
+    let rows = connection.query_all_raw(statement).await?;
+    rows.iter().map(member).collect()
 }
 
-async fn groups_of<C: ConnectionTrait>(
-    connection: &C,
-    configuration: ConfigurationId,
-    users: &[UserId],
-) -> Result<Vec<Membership>> {
-    if users.is_empty() {
-        return Ok(Vec::new());
-    }
-    let backend = connection.get_database_backend();
-    // Not as a join: PostgreSQL would rather read all groups of the organization
-    // than look up those of a hundred users.
-    let sql = format!(
-        "SELECT held.group_id, held.member_id, held.member_kind, \
+/// See [`Read::groups_of`].
+fn groups_of(backend: DbBackend) -> String {
+    // Many users of a page are in the same groups. And not as a join: PostgreSQL
+    // would rather read all groups there are than look those up. A `+` keeps
+    // SQLite from walking all memberships in the order of groups.
+    let plus = match backend {
+        DbBackend::Sqlite => "+",
+        _ => "",
+    };
+    format!(
+        "SELECT held.group_id, {}, \
              (SELECT document FROM scim_groups AS groups \
               WHERE groups.configuration_id = held.configuration_id \
-                AND groups.id = held.group_id) AS document \
+                AND groups.id = held.group_id) \
          FROM scim_group_members AS held \
          WHERE held.configuration_id = $1 AND held.member_id{} \
-         ORDER BY held.member_id, held.group_id",
+         GROUP BY held.configuration_id, {plus}held.group_id",
+        together(backend, "held.member_id"),
         among(backend, "$2")
-    );
-    let users = value(backend, users.iter().map(|user| user.as_uuid()));
-    memberships(connection, sql, [configuration.as_uuid().into(), users]).await
-}
-
-async fn memberships<C: ConnectionTrait, const N: usize>(
-    connection: &C,
-    sql: String,
-    values: [Value; N],
-) -> Result<Vec<Membership>> {
-    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
-    let rows = connection.query_all_raw(statement).await?;
-    rows.iter().map(membership).collect()
+    )
 }
 
 async fn member_count<C: ConnectionTrait>(
@@ -236,25 +232,32 @@ struct Id {
 }
 
 #[derive(FromQueryResult)]
-pub(super) struct Member {
+pub(super) struct Row {
     pub(super) member_id: Uuid,
-    member_kind: i64,
+    pub(super) member_kind: i64,
 }
 
-/// By their places: there are many of them in a page of users, and each name
-/// would have to be looked for.
-fn membership(row: &QueryResult) -> Result<Membership> {
-    let group: Uuid = row.try_get_by_index(0)?;
-    let member =
-        Member { member_id: row.try_get_by_index(1)?, member_kind: row.try_get_by_index(2)? };
-    let document = row.try_get_by_index(3)?;
-    Ok(Membership { group: group.into(), member: member.try_into()?, document })
+/// By their places: there are many of them, and each name would have to be
+/// looked for.
+fn member(row: &QueryResult) -> Result<Member> {
+    let id = Row { member_id: row.try_get_by_index(0)?, member_kind: row.try_get_by_index(1)? };
+    Ok(Member { id: id.try_into()?, document: row.try_get_by_index(2)? })
 }
 
-impl TryFrom<Member> for MemberId {
+fn group_of(row: &QueryResult) -> Result<GroupOf> {
+    let id: Uuid = row.try_get_by_index(0)?;
+    let users: String = row.try_get_by_index(1)?;
+    Ok(GroupOf {
+        id: id.into(),
+        document: row.try_get_by_index(2)?,
+        users: taken_apart(&users)?.into_iter().map(UserId::from).collect(),
+    })
+}
+
+impl TryFrom<Row> for MemberId {
     type Error = Error;
 
-    fn try_from(row: Member) -> Result<Self> {
+    fn try_from(row: Row) -> Result<Self> {
         match row.member_kind {
             USER => Ok(Self::User(row.member_id.into())),
             GROUP => Ok(Self::Group(row.member_id.into())),

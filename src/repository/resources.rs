@@ -6,8 +6,8 @@ mod tests;
 
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Iden, LockType, SimpleExpr};
 use sea_orm::{
-    Condition as Sql, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Order, QueryFilter,
-    QueryOrder, QuerySelect, Select, Statement,
+    Condition as Sql, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, Order,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, Select, Statement,
 };
 use uuid::Uuid;
 
@@ -31,14 +31,31 @@ impl Resource for group::Entity {
     const KIND: Kind = Kind::Group;
 }
 
-/// What is read of a resource.
-#[derive(Clone, FromQueryResult)]
+/// What is read of a resource, see [`COLUMNS`].
+#[derive(Clone)]
 pub(super) struct Row {
     pub id: Uuid,
     pub document: String,
     pub version: i64,
     pub created_at: i64,
     pub updated_at: i64,
+}
+
+const COLUMNS: [Field; 5] =
+    [Field::Id, Field::Document, Field::Version, Field::CreatedAt, Field::UpdatedAt];
+
+/// By their places: there are a hundred in a page, and each name would have to be
+/// looked for.
+impl FromQueryResult for Row {
+    fn from_query_result(row: &QueryResult, _prefix: &str) -> std::result::Result<Self, DbErr> {
+        Ok(Self {
+            id: row.try_get_by_index(0)?,
+            document: row.try_get_by_index(1)?,
+            version: row.try_get_by_index(2)?,
+            created_at: row.try_get_by_index(3)?,
+            updated_at: row.try_get_by_index(4)?,
+        })
+    }
 }
 
 impl Read {
@@ -151,8 +168,8 @@ pub(super) async fn count<E: Resource, C: ConnectionTrait>(
     u64::try_from(counted.unwrap_or(0)).map_err(|_| Error::Corrupt("scim_directory_counts"))
 }
 
-/// Written out, because every request runs one. `ids` is what stands behind the
-/// column.
+/// [`COLUMNS`], written out, because every request runs one. `ids` is what stands
+/// behind the column.
 fn select_by_id<E: Resource>(ids: &str) -> String {
     format!(
         "SELECT id, document, version, created_at, updated_at FROM {} \
@@ -192,8 +209,7 @@ pub(super) fn matching<E: Resource>(
 }
 
 fn columns<E: Resource>() -> Select<E> {
-    let fields = [Field::Id, Field::Document, Field::Version, Field::CreatedAt, Field::UpdatedAt];
-    E::find().select_only().exprs(fields.map(Expr::col))
+    E::find().select_only().exprs(COLUMNS.map(Expr::col))
 }
 
 /// A column to order by. A `+` keeps SQLite from walking the index that has this

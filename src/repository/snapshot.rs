@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::connection::Moment;
 use super::entity::{configuration, group, user};
 use super::events::{bounds, query};
-use super::members::Member;
+use super::members;
 use super::resources::{self, Resource, Row};
 use super::{Repository, Result};
 use crate::model::{
@@ -172,5 +172,5 @@ struct Id {
 struct MemberRow {
     group_id: Uuid,
     #[sea_orm(nested)]
-    member: Member,
+    member: members::Row,
 }

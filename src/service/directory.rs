@@ -146,10 +146,10 @@ impl Directory {
             store.members(owner.configuration, id, after, u64::from(limit) + 1).await?;
         let more = members.len() > limit as usize;
         members.truncate(limit as usize);
-        let next = members.last().filter(|_| more).map(|last| last.member.as_uuid());
+        let next = members.last().filter(|_| more).map(|last| last.id.as_uuid());
         Ok(ListGroupMembersResponse {
             pagination: Some(pagination::next(next)),
-            members: members.into_iter().map(|membership| membership.member.into()).collect(),
+            members: members.into_iter().map(|member| member.id.into()).collect(),
         })
     }
 

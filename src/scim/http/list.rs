@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use self::scan::searches;
 use super::answer::Answer;
 use super::client::Client;
+use super::derived::{derived, derived_attribute};
 use super::error::Error;
 use super::parameters::Parameters;
-use super::stored::{Stored, derived, derived_attribute};
+use super::stored::Stored;
 use crate::scim::protocol::schema::ResourceType;
 use crate::scim::protocol::value::Object;
 
@@ -98,10 +99,10 @@ async fn shown(
         let derived = if projection.shows(derived_attribute(of)) {
             derived(client, of, &ids).await?
         } else {
-            vec![Vec::new(); own.len()]
+            vec![String::new(); own.len()]
         };
         for ((place, stored), derived) in own.into_iter().zip(derived) {
-            shown[place] = stored.shown(client, of, derived, &projection)?;
+            shown[place] = stored.shown(client, of, &derived, &projection)?;
         }
     }
     Ok(shown)

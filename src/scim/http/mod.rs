@@ -5,6 +5,7 @@ mod body;
 mod bulk;
 mod change;
 mod client;
+mod derived;
 mod discovery;
 mod endpoints;
 mod error;

@@ -1,20 +1,17 @@
 //! Resources out of the store, on their way to a client.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use axum::http::StatusCode;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer::Answer;
 use super::client::Client;
+use super::derived::{derived, derived_attribute};
 use super::error::Error;
-use crate::model::{Group, GroupId, Instant, MemberId, Membership, Position, User, UserId};
-use crate::repository::{self, Write};
+use crate::model::{Group, Instant, Position, User};
+use crate::repository;
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::resource::{self, Meta};
-use crate::scim::protocol::schema::{GROUP, ResourceType, USER};
+use crate::scim::protocol::schema::{ResourceType, USER};
 use crate::scim::protocol::value::Object;
 
 /// A user or a group.
@@ -61,13 +58,17 @@ const CORRUPT: repository::Error = repository::Error::Corrupt("document");
 
 impl Stored {
     /// The resource as filters and sorting see it, with attributes that follow
-    /// from elsewhere.
+    /// from elsewhere, see [`derived`].
     pub fn whole(
         &self,
         client: &Client,
         of: &ResourceType,
-        derived: Vec<Value>,
+        derived: &str,
     ) -> Result<Object, repository::Error> {
+        let derived = match derived {
+            "" => Vec::new(),
+            array => serde_json::from_str(array).map_err(|_| CORRUPT)?,
+        };
         let derived = Some((derived_attribute(of), derived));
         Ok(resource::outgoing(object(&self.document)?, &self.meta(client), derived, of))
     }
@@ -77,7 +78,7 @@ impl Stored {
         &self,
         client: &Client,
         of: &ResourceType,
-        derived: Vec<Value>,
+        derived: &str,
         projection: &Projection,
     ) -> Result<String, repository::Error> {
         let derived = (derived_attribute(of), derived);
@@ -101,7 +102,7 @@ impl Stored {
         status: StatusCode,
         client: &Client,
         of: &ResourceType,
-        derived: Vec<Value>,
+        derived: &str,
         projection: &Projection,
     ) -> Result<Answer, Error> {
         let body = Some(self.shown(client, of, derived, projection)?);
@@ -147,124 +148,7 @@ pub async fn shown(
     let derived = if projection.shows(derived_attribute(of)) {
         derived(client, of, &[stored.id]).await?.swap_remove(0)
     } else {
-        Vec::new()
+        String::new()
     };
-    stored.answer(status, client, of, derived, projection)
-}
-
-/// The attribute of these resources that no document says: it follows from
-/// memberships.
-pub fn derived_attribute(of: &ResourceType) -> &'static str {
-    if of.name == USER.name { "groups" } else { "members" }
-}
-
-/// `groups` of users, `members` of groups, in the order of the ids.
-pub async fn derived(
-    client: &Client,
-    of: &ResourceType,
-    ids: &[Uuid],
-) -> Result<Vec<Vec<Value>>, Error> {
-    if of.name == USER.name {
-        return groups_of(client, ids).await;
-    }
-    let mut derived = Vec::new();
-    for id in ids {
-        derived.push(members_of(client, *id).await?);
-    }
-    Ok(derived)
-}
-
-/// `groups` of each of these users, in their order.
-async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Vec<Vec<Value>>, Error> {
-    let ids: Vec<_> = users.iter().copied().map(UserId::from).collect();
-    let memberships = client.repository.read().groups_of(client.configuration, &ids).await?;
-    let places: HashMap<_, _> = users.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-    let mut groups = vec![Vec::new(); users.len()];
-    // Of a page of users many are in the same groups.
-    let mut entries: HashMap<GroupId, Value> = HashMap::new();
-    for membership in memberships {
-        let Some(place) = places.get(&membership.member.as_uuid()) else { continue };
-        let entry = match entries.entry(membership.group) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(group_entry(client, &membership)?),
-        };
-        groups[*place].push(entry.clone());
-    }
-    Ok(groups)
-}
-
-fn group_entry(client: &Client, membership: &Membership) -> Result<Value, Error> {
-    let id = membership.group.to_string();
-    let document = object(&membership.document)?;
-    let reference = format!("{}{}/{id}", client.base_url, GROUP.endpoint);
-    Ok(json!({
-        "value": id,
-        "$ref": reference,
-        "display": resource::display_name(&document),
-        "type": "direct",
-    }))
-}
-
-/// How many members are read at once.
-const MEMBERS_PAGE: u64 = 1_000;
-
-/// `members` of a group, all of them.
-async fn members_of(client: &Client, group: Uuid) -> Result<Vec<Value>, Error> {
-    let (store, group) = (client.repository.read(), GroupId::from(group));
-    let mut members = Vec::new();
-    let mut after = None;
-    loop {
-        let page = store.members(client.configuration, group, after, MEMBERS_PAGE).await?;
-        for membership in &page {
-            members.push(member_entry(client, membership)?);
-        }
-        after = next_page(&page);
-        if after.is_none() {
-            return Ok(members);
-        }
-    }
-}
-
-/// The same within a transaction, each with its id.
-pub async fn members_in(
-    tx: &Write,
-    client: &Client,
-    group: GroupId,
-) -> Result<Vec<(Uuid, Value)>, Error> {
-    let mut members = Vec::new();
-    let mut after = None;
-    loop {
-        let page = tx.members(client.configuration, group, after, MEMBERS_PAGE).await?;
-        for membership in &page {
-            members.push((membership.member.as_uuid(), member_entry(client, membership)?));
-        }
-        after = next_page(&page);
-        if after.is_none() {
-            return Ok(members);
-        }
-    }
-}
-
-/// Behind which member the next page begins, if this one is full.
-fn next_page(page: &[Membership]) -> Option<Uuid> {
-    let full = page.len() as u64 >= MEMBERS_PAGE;
-    page.last().filter(|_| full).map(|last| last.member.as_uuid())
-}
-
-fn member_entry(client: &Client, membership: &Membership) -> Result<Value, Error> {
-    let id = membership.member.as_uuid().to_string();
-    let of = match membership.member {
-        MemberId::User(_) => &USER,
-        MemberId::Group(_) => &GROUP,
-    };
-    let document = object(&membership.document)?;
-    let mut entry = json!({
-        "value": id,
-        "$ref": format!("{}{}/{id}", client.base_url, of.endpoint),
-        "type": of.name,
-    });
-    if let Some(name) = resource::display_name(&document) {
-        entry["display"] = name.into();
-    }
-    Ok(entry)
+    stored.answer(status, client, of, &derived, projection)
 }

@@ -33,7 +33,7 @@ pub async fn created(
     tx.commit().await?;
 
     // Nobody can have put the user into a group yet.
-    Stored::from(user).answer(StatusCode::CREATED, client, &USER, Vec::new(), projection)
+    Stored::from(user).answer(StatusCode::CREATED, client, &USER, "", projection)
 }
 
 /// Replaces a user.

@@ -53,7 +53,7 @@ on_both_engines! {
         assert!(directory.users.len() > 10 && directory.groups.len() > 5, "there is something to compare");
         for (id, members) in &directory.members {
             let stored = read.members(configuration, *id, None, 1_000).await.unwrap();
-            assert_eq!(stored.iter().map(|each| each.member).collect::<BTreeSet<_>>(), *members);
+            assert_eq!(stored.iter().map(|each| each.id).collect::<BTreeSet<_>>(), *members);
             assert_eq!(read.member_count(configuration, *id).await.unwrap(), Some(members.len() as u64));
         }
         for _ in 0..CONDITIONS {

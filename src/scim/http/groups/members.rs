@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::super::client::Client;
+use super::super::derived::members_in;
 use super::super::error::Error;
-use super::super::stored::members_in;
 use crate::model::{GroupId, MemberChange, MemberId};
 use crate::repository::Write;
 use crate::scim::protocol::fault::Fault;

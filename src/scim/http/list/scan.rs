@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use super::super::client::Client;
+use super::super::derived::{derived, derived_attribute};
 use super::super::error::Error;
 use super::super::parameters::Parameters;
-use super::super::stored::{Stored, derived, derived_attribute};
+use super::super::stored::Stored;
 use crate::model::{Condition, Position, Slice, SortedSlice};
 use crate::scim::protocol::filter::Filter;
 use crate::scim::protocol::narrow::narrow;
@@ -93,10 +94,10 @@ impl<'a> Scan<'a> {
             let ids: Vec<_> = batch.iter().map(|stored| stored.id).collect();
             derived(client, of, &ids).await?
         } else {
-            vec![Vec::new(); batch.len()]
+            vec![String::new(); batch.len()]
         };
         for (stored, derived) in batch.into_iter().zip(derived) {
-            let whole = stored.whole(client, of, derived)?;
+            let whole = stored.whole(client, of, &derived)?;
             if rest.as_ref().is_none_or(|filter| filter.matches(&whole)) {
                 visit(stored, &whole);
             }

@@ -81,7 +81,7 @@ impl Order {
         let mut found = read_sorted(client, search, &slice).await?;
         let more = self.cut(&mut found);
         let last = found.last().map(|last| {
-            let whole = last.whole(client, search.of, Vec::new())?;
+            let whole = last.whole(client, search.of, "")?;
             Ok(SortPosition { key: sort::key(&whole, attribute), position: last.position() })
         });
         let last = last.transpose().map_err(Error::Repository)?;

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde::ser::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::projection::Projection;
+use super::super::projection::{Part, Projection};
 use super::super::schema::ResourceType;
 use super::super::value::Object;
 use crate::model::Instant;
@@ -44,15 +44,26 @@ impl Meta<'_> {
     }
 
     /// The attribute `meta`.
-    fn json(&self, of: &ResourceType) -> Value {
-        json!({
-            "resourceType": of.name,
-            "created": self.created.to_string(),
-            "lastModified": self.last_modified.to_string(),
-            "location": self.location(of),
-            "version": etag(self.version),
-        })
+    fn attribute<'a>(&self, of: &ResourceType) -> Attribute<'a> {
+        Attribute {
+            resource_type: of.name,
+            created: self.created.to_string(),
+            last_modified: self.last_modified.to_string(),
+            location: self.location(of),
+            version: etag(self.version),
+        }
     }
+}
+
+/// RFC 7643 3.1.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Attribute<'a> {
+    resource_type: &'a str,
+    created: String,
+    last_modified: String,
+    location: String,
+    version: String,
 }
 
 /// A stored document as a client sees it, with all there is to see; `derived`
@@ -75,19 +86,20 @@ pub fn outgoing(
     if let Some((name, values)) = derived.filter(|(_, values)| !values.is_empty()) {
         resource.insert(name.to_owned(), Value::Array(values));
     }
-    resource.insert("meta".to_owned(), meta.json(of));
+    resource.insert("meta".to_owned(), json!(meta.attribute(of)));
     resource
 }
 
 /// The same as the text of an answer, as far as `projection` shows it. Of the
 /// document only the names at the top are read; its values go out as they stand,
-/// where all of them is shown.
+/// where all of them is shown. So does `derived`, which is an array in JSON, or
+/// empty.
 ///
-/// Fails where the document is not one that we wrote.
+/// Fails where either is not one that we wrote.
 pub fn text(
     document: &str,
     meta: &Meta<'_>,
-    derived: (&str, Vec<Value>),
+    derived: (&str, &str),
     of: &ResourceType,
     projection: &Projection,
 ) -> serde_json::Result<String> {
@@ -98,20 +110,15 @@ pub fn text(
     let schemas: Vec<_> = std::iter::once(of.schema.id).chain(extensions).collect();
 
     let mut text = Text::new(document.len(), of, projection);
-    text.add("schemas", json!(schemas))?;
-    text.add("id", json!(meta.id.to_string()))?;
+    text.add("schemas", &schemas)?;
+    text.add("id", &meta.id)?;
     for (name, value) in entries {
-        let part = projection.part(&name, of);
-        if part.is_whole() {
-            text.write(&name, value)?;
-        } else if !part.is_nothing() {
-            text.add(&name, serde_json::from_str(value.get())?)?;
-        }
+        text.add_json(&name, value.get())?;
     }
     if !derived.1.is_empty() {
-        text.add(derived.0, Value::Array(derived.1))?;
+        text.add_json(derived.0, derived.1)?;
     }
-    text.add("meta", meta.json(of))?;
+    text.add("meta", &meta.attribute(of))?;
     Ok(text.end())
 }
 
@@ -132,20 +139,45 @@ impl<'a> Text<'a> {
     }
 
     /// Adds what is shown of an attribute.
-    fn add(&mut self, name: &str, value: Value) -> serde_json::Result<()> {
-        match self.projection.part(name, self.of).of(value) {
-            Some(value) => self.write(name, &value),
-            None => Ok(()),
+    fn add(&mut self, name: &str, value: &impl Serialize) -> serde_json::Result<()> {
+        let part = self.projection.part(name, self.of);
+        if part.is_whole() {
+            self.write_name(name)?;
+            serde_json::to_writer(&mut self.json, value)
+        } else if part.is_nothing() {
+            Ok(())
+        } else {
+            self.add_some(name, part, serde_json::to_value(value)?)
         }
     }
 
-    fn write(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> serde_json::Result<()> {
+    /// The same of one whose value is JSON already.
+    fn add_json(&mut self, name: &str, value: &str) -> serde_json::Result<()> {
+        let part = self.projection.part(name, self.of);
+        if part.is_whole() {
+            self.write_name(name)?;
+            self.json.extend_from_slice(value.as_bytes());
+            Ok(())
+        } else if part.is_nothing() {
+            Ok(())
+        } else {
+            self.add_some(name, part, serde_json::from_str(value)?)
+        }
+    }
+
+    fn add_some(&mut self, name: &str, part: Part<'_>, value: Value) -> serde_json::Result<()> {
+        let Some(value) = part.of(value) else { return Ok(()) };
+        self.write_name(name)?;
+        serde_json::to_writer(&mut self.json, &value)
+    }
+
+    fn write_name(&mut self, name: &str) -> serde_json::Result<()> {
         if self.json.len() > 1 {
             self.json.push(b',');
         }
         serde_json::to_writer(&mut self.json, name)?;
         self.json.push(b':');
-        serde_json::to_writer(&mut self.json, value)
+        Ok(())
     }
 
     fn end(mut self) -> String {
