@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::ceilings::{Ceiling, Library, Order, Setup};
 use crate::driver;
+use crate::feed::{self, without_events};
 use crate::gauge::Span;
 use crate::measure::Figures;
 use crate::operations::{Action, Operation};
 use crate::options::Options;
 use crate::record::Recording;
-use crate::results::{Ceilings, Measured, Round, Throughput};
+use crate::results::{Ceilings, EventCost, Measured, Round, Throughput};
 use crate::rpc::Method;
 use crate::server::{Log, Server};
 use crate::world::{Counters, Source, World};
@@ -36,8 +37,9 @@ impl<'a> Bench<'a> {
         options: &'a Options,
         world: &'a World,
         database: Option<u32>,
-        recording: Recording,
+        mut recording: Recording,
     ) -> anyhow::Result<Self> {
+        feed::add_without_events(&mut recording);
         let store = |library| {
             let (world, recording) = (world.clone(), recording.clone());
             Setup::Store { library, world, recording }
@@ -110,6 +112,23 @@ impl<'a> Bench<'a> {
         }
         let (server, driver) = (Figures::median(&server), Figures::median(&driver));
         Ok(Throughput { operation, server, driver })
+    }
+
+    /// Measures what the event of an operation adds to it, whose costs are known.
+    pub async fn event_cost(&mut self, measured: &Measured) -> anyhow::Result<EventCost> {
+        let operation = measured.operation.clone();
+        let untold = Operation { name: without_events(&operation.name), ..operation.clone() };
+        let span = self.span(&operation);
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for _ in 0..self.options.rounds {
+            self.seed += 1;
+            with.push(self.sqlx.order(&self.order(&operation, span, false)).await?);
+            self.seed += 1;
+            without.push(self.sqlx.order(&self.order(&untold, span, false)).await?);
+        }
+        let all = |figures: Figures| figures.cpu + figures.database_cpu;
+        let (told, untold) = (all(Figures::median(&with)), all(Figures::median(&without)));
+        Ok(EventCost { operation, server: all(measured.server), told, untold })
     }
 
     async fn load(&mut self, operation: &Operation, span: &Span) -> anyhow::Result<Figures> {

@@ -7,6 +7,7 @@ mod ceilings;
 mod directory;
 mod driver;
 mod extras;
+mod feed;
 mod gauge;
 mod generate;
 mod meaning;

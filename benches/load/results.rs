@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use scimd::clock::{Clock as _, SystemClock};
@@ -18,6 +19,7 @@ pub struct Results {
     pub rounds: usize,
     pub databases: Vec<Database>,
     pub memory: Option<Memory>,
+    pub replay: Option<Replay>,
 }
 
 /// On what it was measured.
@@ -41,6 +43,7 @@ pub struct Database {
     pub users: u64,
     pub operations: Vec<Measured>,
     pub throughput: Vec<Throughput>,
+    pub event_costs: Vec<EventCost>,
     /// The most memory that the server has had, in bytes.
     pub peak_memory: u64,
     /// What pgbench does of the statement that finds a user by id, a second.
@@ -78,6 +81,39 @@ pub struct Throughput {
     pub operation: Operation,
     pub server: Figures,
     pub driver: Figures,
+}
+
+/// What it adds to a change that an event tells of it, by the statements
+/// through sqlx.
+#[derive(Debug)]
+pub struct EventCost {
+    pub operation: Operation,
+    /// CPU time of one operation in microseconds, of the database server too:
+    /// what the server takes for all of it.
+    pub server: f64,
+    /// All statements of a request.
+    pub told: f64,
+    /// The same without the statements that write events.
+    pub untold: f64,
+}
+
+impl EventCost {
+    /// How much dearer the operation is for its event: 0.25 is a quarter.
+    pub fn share(&self) -> f64 {
+        let event = self.told - self.untold;
+        event / (self.server - event)
+    }
+}
+
+/// A feed that was read from its beginning.
+#[derive(Debug)]
+pub struct Replay {
+    pub events: u32,
+    pub took: Duration,
+    /// What rusqlite takes for the rows alone.
+    pub alone: Duration,
+    /// The most memory that the server has had, in bytes.
+    pub peak: u64,
 }
 
 /// A load of several kinds at once.

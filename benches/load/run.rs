@@ -3,6 +3,7 @@
 use crate::bench::Bench;
 use crate::directory::Directory;
 use crate::extras;
+use crate::feed;
 use crate::generate;
 use crate::measure::peak_memory;
 use crate::operations::{Action, Operation, grouped};
@@ -13,6 +14,8 @@ use crate::report;
 use crate::results::{Database, Machine, Measured, Memory, Results};
 use crate::server::{Log, Server};
 
+/// The name of what is measured of the feed, for `--only`.
+const REPLAY: &str = "replay";
 /// Configurations beside the one with the directory.
 const SPARES: u64 = 150_000;
 const SPARES_IF_QUICK: u64 = 8_000;
@@ -24,7 +27,14 @@ pub async fn all(options: &Options) -> anyhow::Result<()> {
         rounds: options.rounds,
         databases: Vec::new(),
         memory: None,
+        replay: None,
     };
+    if options.wants(REPLAY) {
+        results.replay = Some(feed::replay(options).await?);
+    }
+    if options.only.iter().all(|only| only == REPLAY) && !options.only.is_empty() {
+        return report::write(&results, &options.out());
+    }
     for engine in options.engines() {
         let postgres = (engine == Engine::Postgres).then(Postgres::start).transpose()?;
         for users in &options.users {
@@ -66,15 +76,17 @@ async fn size(
     bench.warm_up(&operations).await?;
     let mut measured = Vec::new();
     let mut throughput = Vec::new();
+    let mut event_costs = Vec::new();
     for operation in &operations {
         let with_ceilings = is_end && !options.is_between(operation);
         let line = bench.operation(operation, with_ceilings).await?;
         eprintln!("{}, {}: {}", engine.title(), grouped(users), told(&line));
-        measured.push(line);
         let writes = matches!(operation.action, Action::CreateUser | Action::PatchUser);
         if writes && is_end {
             throughput.push(bench.throughput(operation).await?);
+            event_costs.push(bench.event_cost(&line).await?);
         }
+        measured.push(line);
     }
     let peak_memory = peak_memory(bench.server.process())?;
     drop(bench);
@@ -89,8 +101,16 @@ async fn size(
         None => rusqlite::version().to_owned(),
     };
     let operations = measured;
-    let database =
-        Database { engine, version, users, operations, throughput, peak_memory, pgbench };
+    let database = Database {
+        engine,
+        version,
+        users,
+        operations,
+        throughput,
+        event_costs,
+        peak_memory,
+        pgbench,
+    };
     Ok((database, memory))
 }
 
