@@ -4,6 +4,7 @@
 //! A value that cannot be used is named with the place that it came from and
 //! with what would be right; so is a name that is no setting.
 
+mod keys;
 mod values;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,7 +23,9 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::model::DatabaseUrl;
+use crate::model::{DatabaseUrl, WebhookPolicy};
+
+pub use self::keys::SecretKeys;
 
 const PREFIX: &str = "SCIMD_";
 /// Names behind the prefix that clients of the server use, in the README too.
@@ -66,6 +69,23 @@ pub struct Settings {
     /// What becomes of members of groups that are not here.
     #[serde(deserialize_with = "values::text")]
     pub scim_unknown_members: UnknownMembers,
+    /// What the secrets of webhooks are kept with; `None`: there are no webhooks.
+    #[serde(deserialize_with = "values::some_text")]
+    pub webhook_secret_key: Option<SecretKeys>,
+    /// Whether webhooks may be sent to `http://`.
+    #[serde(deserialize_with = "values::flag")]
+    pub webhook_allow_http: bool,
+    /// Whether webhooks may be sent to addresses that are not of the public
+    /// internet.
+    #[serde(deserialize_with = "values::flag")]
+    pub webhook_allow_private: bool,
+    /// How long the receiver of a webhook may take to be found and to answer a
+    /// connection.
+    #[serde(deserialize_with = "values::span")]
+    pub webhook_connect_timeout: Duration,
+    /// How long the receiver of a webhook may take in all.
+    #[serde(deserialize_with = "values::span")]
+    pub webhook_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -82,6 +102,11 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             scim_rate_limit: 200,
             scim_unknown_members: UnknownMembers::Refuse,
+            webhook_secret_key: None,
+            webhook_allow_http: false,
+            webhook_allow_private: false,
+            webhook_connect_timeout: Duration::from_secs(5),
+            webhook_timeout: Duration::from_secs(15),
         }
     }
 }
@@ -156,11 +181,38 @@ impl Settings {
             .map_err(|error| describe(&error))
     }
 
+    /// What concerns webhooks.
+    #[must_use]
+    pub fn webhooks(&self) -> WebhookSettings {
+        WebhookSettings {
+            keys: self.webhook_secret_key.clone(),
+            policy: WebhookPolicy {
+                allow_http: self.webhook_allow_http,
+                allow_private: self.webhook_allow_private,
+            },
+            connect_timeout: self.webhook_connect_timeout,
+            timeout: self.webhook_timeout,
+        }
+    }
+
     /// Under which URL clients reach the server that listens on `address`.
     #[must_use]
     pub fn public_url(&self, address: SocketAddr) -> PublicUrl {
         self.public_url.clone().unwrap_or_else(|| PublicUrl(format!("http://{address}")))
     }
+}
+
+/// See the settings of the same names.
+#[derive(Clone, Debug)]
+pub struct WebhookSettings {
+    /// What secrets are kept with.
+    pub keys: Option<SecretKeys>,
+    /// Where webhooks may point.
+    pub policy: WebhookPolicy,
+    /// Until there is a connection.
+    pub connect_timeout: Duration,
+    /// Until there is an answer.
+    pub timeout: Duration,
 }
 
 impl Flags {
