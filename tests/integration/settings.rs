@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use scimd::model::DatabaseUrl;
 use scimd::settings::{Flags, LogFormat, Settings, UnknownMembers};
 use tempfile::TempDir;
@@ -23,7 +25,7 @@ struct Setting {
     right: &'static str,
 }
 
-const SETTINGS: [Setting; 11] = [
+const SETTINGS: [Setting; 16] = [
     Setting {
         name: "listen",
         flag: Some(|flags| &mut flags.listen),
@@ -132,6 +134,58 @@ const SETTINGS: [Setting; 11] = [
         default: "refuse",
         wrong: "keep",
         right: "must be `refuse` or `ignore`",
+    },
+    Setting {
+        name: "webhook_secret_key",
+        flag: None,
+        values: [
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        ],
+        read: |settings| {
+            let keys = settings.webhook_secret_key.iter().flat_map(|keys| keys.expose());
+            keys.map(|key| STANDARD.encode(key)).collect::<Vec<_>>().join(", ")
+        },
+        default: "",
+        wrong: "c2hvcnQ=",
+        right: "must be 32 bytes in base64, such as `openssl rand -base64 32` makes",
+    },
+    Setting {
+        name: "webhook_allow_http",
+        flag: None,
+        values: ["true", "true", "true"],
+        read: |settings| settings.webhooks().policy.allow_http.to_string(),
+        default: "false",
+        wrong: "maybe",
+        right: "must be true or false",
+    },
+    Setting {
+        name: "webhook_allow_private",
+        flag: None,
+        values: ["true", "true", "true"],
+        read: |settings| settings.webhooks().policy.allow_private.to_string(),
+        default: "false",
+        wrong: "maybe",
+        right: "must be true or false",
+    },
+    Setting {
+        name: "webhook_connect_timeout",
+        flag: None,
+        values: ["1s", "2s", "10s"],
+        read: |settings| humantime::format_duration(settings.webhook_connect_timeout).to_string(),
+        default: "5s",
+        wrong: "soon",
+        right: "must be a time span such as 10s",
+    },
+    Setting {
+        name: "webhook_timeout",
+        flag: None,
+        values: ["1s", "20s", "30s"],
+        read: |settings| humantime::format_duration(settings.webhook_timeout).to_string(),
+        default: "15s",
+        wrong: "soon",
+        right: "must be a time span such as 10s",
     },
 ];
 
