@@ -28,7 +28,7 @@ use crate::repository::{self, Repository};
 use crate::scim::RateLimit;
 use crate::settings::{UnknownMembers, WebhookSettings};
 use crate::signing::Keyring;
-use crate::webhook::Webhooks;
+use crate::webhook::{self, Webhooks};
 use crate::{scim, service};
 
 /// How long running requests may go on once no new ones are taken.
@@ -98,7 +98,7 @@ impl Server {
             Webhooks::new(repository, clock, random, keys, &self.webhooks, closed)
         });
         if webhooks.is_none() {
-            complain_of_missing_key(&self.repository).await;
+            webhook::complain_of_missing_key(&self.repository).await;
         }
         let webhooks =
             webhooks.map(|webhooks| AbortOnDropHandle::new(tokio::spawn(webhooks.run())));
@@ -175,16 +175,6 @@ impl Server {
             .layer(from_fn_with_state(Ids { clock: self.clock, random: self.random }, observe))
             .layer(from_fn(unread_body::drain))
             .merge(probes)
-    }
-}
-
-/// Says so where nothing is sent to the webhook endpoints that there are.
-async fn complain_of_missing_key(repository: &Repository) {
-    let endpoints = repository.read().sweep_webhooks(None, 1).await;
-    if endpoints.is_ok_and(|endpoints| !endpoints.is_empty()) {
-        tracing::warn!(
-            "there are webhook endpoints, to which nothing is sent: SCIMD_WEBHOOK_SECRET_KEY is not set"
-        );
     }
 }
 

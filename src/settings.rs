@@ -6,6 +6,7 @@
 
 mod keys;
 mod values;
+mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -23,9 +24,10 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::model::{DatabaseUrl, WebhookPolicy};
+use crate::model::DatabaseUrl;
 
 pub use self::keys::SecretKeys;
+pub use self::webhooks::WebhookSettings;
 
 const PREFIX: &str = "SCIMD_";
 /// Names behind the prefix that clients of the server use, in the README too.
@@ -181,38 +183,11 @@ impl Settings {
             .map_err(|error| describe(&error))
     }
 
-    /// What concerns webhooks.
-    #[must_use]
-    pub fn webhooks(&self) -> WebhookSettings {
-        WebhookSettings {
-            keys: self.webhook_secret_key.clone(),
-            policy: WebhookPolicy {
-                allow_http: self.webhook_allow_http,
-                allow_private: self.webhook_allow_private,
-            },
-            connect_timeout: self.webhook_connect_timeout,
-            timeout: self.webhook_timeout,
-        }
-    }
-
     /// Under which URL clients reach the server that listens on `address`.
     #[must_use]
     pub fn public_url(&self, address: SocketAddr) -> PublicUrl {
         self.public_url.clone().unwrap_or_else(|| PublicUrl(format!("http://{address}")))
     }
-}
-
-/// See the settings of the same names.
-#[derive(Clone, Debug)]
-pub struct WebhookSettings {
-    /// What secrets are kept with.
-    pub keys: Option<SecretKeys>,
-    /// Where webhooks may point.
-    pub policy: WebhookPolicy,
-    /// Until there is a connection.
-    pub connect_timeout: Duration,
-    /// Until there is an answer.
-    pub timeout: Duration,
 }
 
 impl Flags {

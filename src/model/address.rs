@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What is not public, by the IANA's registry of special-purpose addresses (RFC
 /// 6890), with how many bits of it are fixed.
-const RESERVED_V4: [(Ipv4Addr, u32); 17] = [
+const RESERVED_V4: [(Ipv4Addr, u32); 16] = [
     // "This network", of which 0.0.0.0 reaches the machine itself.
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     // Shared address space, and the metadata service of a cloud.
     (Ipv4Addr::new(100, 64, 0, 0), 10),
@@ -24,10 +24,9 @@ const RESERVED_V4: [(Ipv4Addr, u32); 17] = [
     (Ipv4Addr::new(198, 18, 0, 0), 15),
     (Ipv4Addr::new(198, 51, 100, 0), 24),
     (Ipv4Addr::new(203, 0, 113, 0), 24),
-    // Multicast, the future, broadcast.
+    // Multicast; the future, and broadcast.
     (Ipv4Addr::new(224, 0, 0, 0), 4),
     (Ipv4Addr::new(240, 0, 0, 0), 4),
-    (Ipv4Addr::new(255, 255, 255, 255), 32),
 ];
 
 /// Global unicast: what is outside is loopback, private, link-local, multicast,

@@ -27,7 +27,7 @@ impl Read {
                  secret.created_at, secret.expires_at \
              FROM scim_webhook_endpoints AS endpoint \
              JOIN scim_webhook_secrets AS secret ON secret.endpoint_id = endpoint.id \
-             WHERE endpoint.organization_id = $1 ORDER BY secret.id";
+             WHERE endpoint.organization_id = $1 ORDER BY secret.created_at, secret.id";
         let values = [organization.as_uuid().into()];
         let rows: Vec<Row> = query(&self.connection, SQL, values).await?;
         Ok(rows.iter().map(|row| (row.endpoint_id.into(), row.into())).collect())
@@ -101,7 +101,7 @@ impl Write {
 
 async fn rows<C: ConnectionTrait>(connection: &C, endpoint: WebhookEndpointId) -> Result<Vec<Row>> {
     const SQL: &str = "SELECT endpoint_id, id, sealed, created_at, expires_at \
-         FROM scim_webhook_secrets WHERE endpoint_id = $1 ORDER BY id";
+         FROM scim_webhook_secrets WHERE endpoint_id = $1 ORDER BY created_at, id";
     query(connection, SQL, [endpoint.as_uuid().into()]).await
 }
 

@@ -81,7 +81,9 @@ impl Write {
     }
 
     /// Makes an endpoint under an id of [`Write::new_webhook_endpoint_id`].
-    /// `None`: the organization has as many as it may.
+    /// `None`: the organization has as many as it may. Two that are made at the
+    /// same moment on PostgreSQL may both find the last place: the limit is
+    /// against carelessness, and one more does no harm.
     pub async fn create_webhook_endpoint(
         &self,
         id: WebhookEndpointId,

@@ -63,7 +63,8 @@ impl Connector {
             .wrap_connector(self)
     }
 
-    async fn connect(self, url: Uri) -> Result<TcpStream, Unconnected> {
+    /// Connects to the host of a URL.
+    pub async fn connect(self, url: Uri) -> Result<TcpStream, Unconnected> {
         let connected = tokio::time::timeout(self.timeout, self.connect_to_any(&url)).await;
         connected.unwrap_or(Err(Unconnected::Timeout))
     }
@@ -89,12 +90,11 @@ impl Connector {
         let default = if url.scheme_str() == Some("http") { 80 } else { 443 };
         let port = url.port_u16().unwrap_or(default);
         // An address is none to look up, but to check like any other.
-        let found: Vec<_> = match host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => {
-                let found = lookup_host((host, port)).await;
-                found.map_err(|error| Unconnected::Name(Some(error)))?.collect()
-            }
+        let found: Vec<_> = if let Ok(address) = host.parse::<IpAddr>() {
+            vec![SocketAddr::new(address, port)]
+        } else {
+            let found = lookup_host((host, port)).await;
+            found.map_err(|error| Unconnected::Name(Some(error)))?.collect()
         };
         if found.is_empty() {
             return Err(Unconnected::Name(None));

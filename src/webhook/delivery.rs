@@ -17,7 +17,7 @@ use crate::service;
 use crate::signing::SigningSecret;
 
 /// Events of one look into the store.
-const EVENTS_AT_ONCE: u64 = 20;
+const EVENTS_AT_ONCE: u64 = 10;
 /// How long a turn is, while others may wait for theirs.
 const TURN: Duration = Duration::from_secs(10);
 /// How often to write down what was taken: after a crash, as much comes again.

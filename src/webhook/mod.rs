@@ -39,6 +39,8 @@ const FAILING_DELIVERIES: usize = DELIVERIES / 2;
 const LOOK_INTERVAL: Duration = Duration::from_millis(300);
 /// Between two looks at least, however much news there is.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
+/// Questions for news of one look, each for [`WEBHOOKS_AT_ONCE`] feeds.
+const NEWS_AT_ONCE: usize = 16;
 /// How often to look at some endpoints for news that nobody told, because whoever
 /// should have was killed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -137,7 +139,8 @@ impl Webhooks {
         let mut search = Search::default();
         while !self.closed.is_cancelled() {
             match self.look(news, &mut search, &start).await {
-                Ok(()) => {}
+                Ok(true) => continue,
+                Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(error = error.chain(), "webhooks cannot be looked up");
                     sleep(LOOK_INTERVAL).await;
@@ -153,27 +156,34 @@ impl Webhooks {
     }
 
     /// One look at what is due, at news, and at some endpoints for news that
-    /// nobody told.
+    /// nobody told. `true`: there is more, and room for it.
     async fn look(
         &self,
         news: &News,
         search: &mut Search,
         start: &mpsc::UnboundedSender<Start>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let store = self.repository.read();
         let now = self.clock.now();
+        let mut more = false;
         for failed_before in [false, true] {
             let places = if failed_before { &self.places_of_failing } else { &self.places };
             let limit = places.available_permits().min(WEBHOOKS_AT_ONCE);
             if limit > 0 {
                 let due = store.due_webhooks(now, failed_before, limit).await?;
                 self.lease(&due, start).await?;
+                more |= due.len() == WEBHOOKS_AT_ONCE;
             }
         }
-        let feeds = news.take(WEBHOOKS_AT_ONCE);
-        if let Err(error) = self.look_at_news(news, &feeds, start).await {
-            news.tell_again(feeds);
-            return Err(error);
+        for _ in 0..NEWS_AT_ONCE {
+            let feeds = news.take(WEBHOOKS_AT_ONCE);
+            if feeds.is_empty() {
+                break;
+            }
+            if let Err(error) = self.look_at_news(news, &feeds, start).await {
+                news.tell_again(feeds);
+                return Err(error);
+            }
         }
         if search.sweep_at.is_none_or(|at| at <= Instant::now()) {
             let swept = store.sweep_webhooks(search.swept, SWEPT_AT_ONCE).await?;
@@ -185,9 +195,10 @@ impl Webhooks {
             if is_last || search.sweep_at.is_some() {
                 search.sweep_at = Some(Instant::now() + SWEEP_INTERVAL);
             }
+            more |= search.sweep_at.is_none();
             self.lease(&behind, start).await?;
         }
-        Ok(())
+        Ok(more)
     }
 
     async fn look_at_news(
@@ -225,5 +236,15 @@ impl Webhooks {
             }
         }
         Ok(room)
+    }
+}
+
+/// Says so where nothing is sent to the endpoints that there are.
+pub async fn complain_of_missing_key(repository: &Repository) {
+    let endpoints = repository.read().sweep_webhooks(None, 1).await;
+    if endpoints.is_ok_and(|endpoints| !endpoints.is_empty()) {
+        tracing::warn!(
+            "there are webhook endpoints, to which nothing is sent: SCIMD_WEBHOOK_SECRET_KEY is not set"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! One request to an endpoint, and what came of it.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -133,10 +134,11 @@ fn kind(error: &legacy::Error) -> Kind {
         {
             return Kind::Protocol;
         }
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if error.is::<rustls::Error>() {
             return Kind::Tls;
         }
+        // What is within one of these is not its source, but its source's.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause = match inner {
             Some(inner) => Some(inner),
             None => error.source(),
@@ -144,3 +146,6 @@ fn kind(error: &legacy::Error) -> Kind {
     }
     Kind::Connection
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,9 +86,9 @@ on_both_engines! {
         webhook.call(&world.product, "ResumeWebhookEndpoint", json!({ "after": "3" })).await.ok();
         receiver.asked(7).await;
         assert_eq!(receiver.taken(), [1, 2, 3, 4, 5, 4, 5]);
-        let received = receiver.received();
-        assert_eq!(received[3].header("webhook-id"), received[5].header("webhook-id"));
-        assert_eq!(received[3].body, received[5].body);
+        let sent = receiver.received();
+        assert_eq!(sent[3].header("webhook-id"), sent[5].header("webhook-id"));
+        assert_eq!(sent[3].body, sent[5].body);
     }
 
     async fn a_change_of_url_and_the_end_of_an_endpoint_hold_at_once(server: TestServer) {
@@ -105,6 +105,23 @@ on_both_engines! {
         sleep(Duration::from_millis(700)).await;
         assert_eq!((old.taken(), new.taken()), (vec![1], vec![2]));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_stops_leaves_its_endpoints_to_the_others_at_once() {
+    let Some(mut server) = TestServer::start_in_real_time(Engine::Postgres).await else { return };
+    let world = World::new(&server).await;
+    make_users(&world, "a", 40).await;
+    let receiver = Receiver::new(Manner::TakesAfter(Duration::from_millis(50))).await;
+    Webhook::new(&world, &receiver.url).await;
+    receiver.took_all(5).await;
+    let _replica = server.replica().await;
+    let stopped = Instant::now();
+    server.stop(Duration::ZERO);
+    receiver.took_all(41).await;
+    // Shorter than a lease that nobody gives back.
+    assert!(stopped.elapsed() < Duration::from_secs(5), "{:?}", stopped.elapsed());
+    assert_eq!(receiver.taken(), (1..=41).collect::<Vec<_>>(), "and each once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

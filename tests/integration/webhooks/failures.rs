@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use scimd::model::Instant;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
 use super::receiver::{Manner, Receiver};
@@ -141,7 +142,10 @@ on_both_engines! {
         let garbled_url = format!("http://{}/", garbled.local_addr().unwrap());
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = garbled.accept().await {
-                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 mail.example.com ESMTP\r\n").await;
+                // What is left unread would make the end of the connection a failure of its own.
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(b"220 mail.example.com ESMTP\r\n").await;
+                let _ = stream.read(&mut [0; 4096]).await;
             }
         });
         let tls = silent.url.replace("http://", "https://");
