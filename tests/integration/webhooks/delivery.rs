@@ -56,6 +56,23 @@ on_both_engines! {
         assert!(waits.iter().all(|wait| *wait < Duration::from_secs(1)), "{waits:?}");
     }
 
+    async fn an_event_that_nobody_tells_of_is_found(server: TestServer) {
+        let world = World::new(&server).await;
+        let receiver = Receiver::new(Manner::Takes).await;
+        Webhook::new(&world, &receiver.url).await;
+        receiver.took_all(1).await;
+        // As though the one that made the change had been killed right after.
+        let silent = server.replica_with(|server| server.webhooks.keys = None).await;
+        let scim = world.tenant.scim.at_replica(&server, &silent);
+        for number in 2..5 {
+            let begun = Instant::now();
+            let body = json!({ "userName": format!("n{number}") });
+            assert_eq!(scim.post("/Users", body).await.status, 201);
+            receiver.took_all(number).await;
+            assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        }
+    }
+
     async fn a_paused_endpoint_gets_nothing_until_it_is_resumed_where_it_stopped(server: TestServer) {
         let world = World::new(&server).await;
         let receiver = Receiver::new(Manner::Takes).await;
