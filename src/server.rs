@@ -26,7 +26,9 @@ use crate::clock::{Clock, Random};
 use crate::model::{Instant, OrganizationId, RequestId};
 use crate::repository::{self, Repository};
 use crate::scim::RateLimit;
-use crate::settings::UnknownMembers;
+use crate::settings::{UnknownMembers, WebhookSettings};
+use crate::signing::Keyring;
+use crate::webhook::{self, Webhooks};
 use crate::{scim, service};
 
 /// How long running requests may go on once no new ones are taken.
@@ -41,6 +43,8 @@ const PURGE_PAUSE: Duration = Duration::from_millis(20);
 const IDLE_INTERVAL: Duration = Duration::from_mins(1);
 /// How often to look for events that are kept no longer.
 const FORGET_INTERVAL: Duration = Duration::from_mins(5);
+/// How long attempts of webhooks may go on once the listener is closed.
+const WEBHOOKS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long `/readyz` waits for the database.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -62,6 +66,8 @@ pub struct Server {
     pub scim_rate_limit: u32,
     /// See [`crate::settings::Settings::scim_unknown_members`].
     pub scim_unknown_members: UnknownMembers,
+    /// See [`crate::settings::Settings::webhooks`].
+    pub webhooks: WebhookSettings,
 }
 
 impl Server {
@@ -83,10 +89,23 @@ impl Server {
         )));
         let notices =
             AbortOnDropHandle::new(tokio::spawn(give_token_notices(self.repository.clone())));
+        let closed = CancellationToken::new();
+        let keys = self.webhooks.keys.as_ref().map(|keys| Keyring::new(keys.expose()));
+        let webhooks = keys.clone().map(|keys| {
+            let repository = self.repository.clone();
+            let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
+            let closed = closed.clone();
+            Webhooks::new(repository, clock, random, keys, &self.webhooks, closed)
+        });
+        if webhooks.is_none() {
+            webhook::complain_of_missing_key(&self.repository).await;
+        }
+        let webhooks =
+            webhooks.map(|webhooks| AbortOnDropHandle::new(tokio::spawn(webhooks.run())));
         let health = HealthReporter::new();
         let draining = Arc::new(AtomicBool::new(false));
-        let closed = CancellationToken::new();
-        let app = self.router(rate_limit, health.clone(), Arc::clone(&draining), closed.clone());
+        let app =
+            self.router(keys, rate_limit, health.clone(), Arc::clone(&draining), closed.clone());
         let closing = closed.clone();
         let stopped = async move {
             let delay = stop.await;
@@ -114,12 +133,17 @@ impl Server {
                 Ok(())
             }
         };
+        if let Some(webhooks) = webhooks {
+            // So that another replica need not wait for the ends of leases.
+            let _ = tokio::time::timeout(WEBHOOKS_TIMEOUT, webhooks).await;
+        }
         drop((notices, purge, forget, forget_idle));
         served
     }
 
     fn router(
         self,
+        webhook_keys: Option<Keyring>,
         rate_limit: RateLimit,
         health: HealthReporter,
         draining: Arc<AtomicBool>,
@@ -145,6 +169,8 @@ impl Server {
                 health,
                 closed,
                 allowed_origins: self.cors_origins,
+                webhook_keys,
+                webhook_policy: self.webhooks.policy,
             }))
             .layer(from_fn_with_state(Ids { clock: self.clock, random: self.random }, observe))
             .layer(from_fn(unread_body::drain))

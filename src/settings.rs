@@ -4,7 +4,9 @@
 //! A value that cannot be used is named with the place that it came from and
 //! with what would be right; so is a name that is no setting.
 
+mod keys;
 mod values;
+mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::model::DatabaseUrl;
+
+pub use self::keys::SecretKeys;
+pub use self::webhooks::WebhookSettings;
 
 const PREFIX: &str = "SCIMD_";
 /// Names behind the prefix that clients of the server use, in the README too.
@@ -66,6 +71,23 @@ pub struct Settings {
     /// What becomes of members of groups that are not here.
     #[serde(deserialize_with = "values::text")]
     pub scim_unknown_members: UnknownMembers,
+    /// What the secrets of webhooks are kept with; `None`: there are no webhooks.
+    #[serde(deserialize_with = "values::some_text")]
+    pub webhook_secret_key: Option<SecretKeys>,
+    /// Whether webhooks may be sent to `http://`.
+    #[serde(deserialize_with = "values::flag")]
+    pub webhook_allow_http: bool,
+    /// Whether webhooks may be sent to addresses that are not of the public
+    /// internet.
+    #[serde(deserialize_with = "values::flag")]
+    pub webhook_allow_private: bool,
+    /// How long the receiver of a webhook may take to be found and to answer a
+    /// connection.
+    #[serde(deserialize_with = "values::span")]
+    pub webhook_connect_timeout: Duration,
+    /// How long the receiver of a webhook may take in all.
+    #[serde(deserialize_with = "values::span")]
+    pub webhook_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -82,6 +104,11 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             scim_rate_limit: 200,
             scim_unknown_members: UnknownMembers::Refuse,
+            webhook_secret_key: None,
+            webhook_allow_http: false,
+            webhook_allow_private: false,
+            webhook_connect_timeout: Duration::from_secs(5),
+            webhook_timeout: Duration::from_secs(15),
         }
     }
 }

@@ -15,8 +15,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use regex::bytes::Regex;
 use scimd::clock::SeededRandom;
+use scimd::signing::{self, SigningSecret};
 use scimd::token::{Kind, PATTERN, PlainToken};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
+use secrecy::ExposeSecret;
 
 type Hash = [u8; 32];
 
@@ -114,7 +116,8 @@ impl Scanner {
             let base64 = [STANDARD_NO_PAD.encode(hash), URL_SAFE_NO_PAD.encode(hash)];
             base64.into_iter().chain([hex.to_uppercase(), hex]).map(String::into_bytes)
         });
-        Self { token: Regex::new(PATTERN).unwrap(), words: words.collect(), hashes }
+        let token = Regex::new(&format!("{PATTERN}|{}", signing::PATTERN)).unwrap();
+        Self { token, words: words.collect(), hashes }
     }
 
     /// Every token and every hash, each with the text around it.
@@ -184,6 +187,7 @@ fn a_planted_secret_is_found_in_each_of_its_forms() {
         token.expose().to_owned(),
         format!("Bearer {}", token.expose()),
         format!("x{}x", token.expose()),
+        SigningSecret::mint(&SeededRandom::new(1)).to_text().expose_secret().to_owned(),
         hex.to_uppercase(),
         format!("x'{hex}'"),
         format!("00{hex}00"),

@@ -37,6 +37,7 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
     if arguments.dev {
         print!("{}", dev::sample(&repository, &SystemRandom, &public_url).await?);
     }
+    let webhooks = settings.webhooks();
     let server = Server {
         repository,
         clock: Arc::new(SystemClock),
@@ -46,6 +47,7 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
         cors_origins: settings.cors_origins,
         scim_rate_limit: settings.scim_rate_limit,
         scim_unknown_members: settings.scim_unknown_members,
+        webhooks,
     };
     server.run(listener, stop(settings.shutdown_delay)?).await?;
     tracing::info!("stopped");

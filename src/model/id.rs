@@ -70,6 +70,10 @@ ids! {
     GroupId
     /// Names one request in answers and in the log.
     RequestId
+    /// Names a webhook endpoint.
+    WebhookEndpointId
+    /// Names a secret of a webhook endpoint, and says nothing of what it is.
+    WebhookSecretId
 }
 
 /// A text that is not a UUID of 36 characters.

@@ -1,5 +1,6 @@
 //! Plain values that every room may use: no I/O, no wire format, no SQL.
 
+mod address;
 mod api_key;
 mod changes;
 mod configuration;
@@ -14,7 +15,10 @@ mod page;
 mod scope;
 mod sorting;
 mod token_notice;
+mod webhook;
+mod webhook_url;
 
+pub use address::is_public;
 pub use api_key::{ApiKey, NewApiKey, Role};
 pub use changes::changed_paths;
 pub use configuration::{Configuration, ConfigurationChange, NewConfiguration, TokenLifetime};
@@ -27,6 +31,7 @@ pub use event::{Event, EventKind, MEMBERS_OF_AN_EVENT, MembersState, State};
 pub use fold::{fold, folded};
 pub use id::{
     ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId, UserId,
+    WebhookEndpointId, WebhookSecretId,
 };
 pub use instant::Instant;
 pub use origin::Origin;
@@ -34,3 +39,9 @@ pub use page::{Page, Position};
 pub use scope::Scope;
 pub use sorting::{Begin, SortField, SortKey, SortPosition, SortedSlice};
 pub use token_notice::{next_token_notice, token_days_left};
+pub use webhook::{
+    NewWebhookEndpoint, WEBHOOK_ENDPOINTS, WEBHOOK_PATIENCE, WEBHOOK_SECRETS, WebhookDelivery,
+    WebhookEndpoint, WebhookEndpointChange, WebhookFailure, WebhookFailureKind, WebhookPause,
+    WebhookSecret, webhook_wait,
+};
+pub use webhook_url::{InvalidWebhookUrl, WebhookPolicy, WebhookUrl};

@@ -129,11 +129,11 @@ pub(super) async fn query<T: FromQueryResult, C: ConnectionTrait, const N: usize
     Ok(T::find_by_statement(statement).all(connection).await?)
 }
 
-fn bound(number: u64) -> i64 {
+pub(super) fn bound(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn number(stored: i64) -> Result<u64> {
+pub(super) fn number(stored: i64) -> Result<u64> {
     u64::try_from(stored).map_err(|_| Error::Corrupt("scim_events"))
 }
 

@@ -45,6 +45,16 @@ enum Feed {
     Of(OrganizationId),
 }
 
+impl Feed {
+    /// Of the configuration or organization.
+    fn id(self) -> Uuid {
+        match self {
+            Self::OwnerOf(configuration) => configuration.as_uuid(),
+            Self::Of(organization) => organization.as_uuid(),
+        }
+    }
+}
+
 /// What a deleted configuration leaves to be told later.
 #[derive(Clone, Copy)]
 pub(super) struct Purged {
@@ -185,29 +195,28 @@ impl Write {
     }
 
     /// Numbers what was recorded and writes it. The last thing that a
-    /// transaction does.
-    pub(super) async fn write_events(&self) -> Result<()> {
+    /// transaction does. Answers with whose feeds have grown: organizations, or
+    /// configurations of theirs.
+    pub(super) async fn write_events(&self) -> Result<Vec<Uuid>> {
         let mut recorded =
             std::mem::take(&mut *self.recorded.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut feeds = Vec::new();
         while let Some(first) = recorded.first() {
             let feed = first.feed;
+            feeds.push(feed.id());
             let same = recorded.iter().take(EVENTS_AT_ONCE).take_while(|each| each.feed == feed);
             let rest = recorded.split_off(same.count());
             self.write_at_once(feed, recorded, rest.is_empty()).await?;
             recorded = rest;
         }
-        Ok(())
+        Ok(feeds)
     }
 
     async fn write_at_once(&self, feed: Feed, events: Vec<Recorded>, is_end: bool) -> Result<()> {
         let sql = statement(self.backend(), feed, events.len());
         let count = i64::try_from(events.len()).expect("they are at most EVENTS_AT_ONCE");
-        let owner = match feed {
-            Feed::OwnerOf(configuration) => configuration.as_uuid(),
-            Feed::Of(organization) => organization.as_uuid(),
-        };
         let mut values: Vec<Value> =
-            vec![owner.into(), count.into(), self.now.as_micros().into(), is_end.into()];
+            vec![feed.id().into(), count.into(), self.now.as_micros().into(), is_end.into()];
         for event in events {
             values.extend([
                 i64::from(event.kind.number()).into(),

@@ -20,6 +20,7 @@ mod member_changes;
 mod members;
 mod migration;
 mod names;
+mod news;
 mod open;
 mod purge;
 mod query;
@@ -29,13 +30,18 @@ mod sorting;
 mod token_notices;
 mod tx;
 mod users;
+mod webhook_leases;
+mod webhook_secrets;
+mod webhooks;
 
 pub use error::Error;
 pub use events::Bounds;
+pub use news::News;
 pub use open::Repository;
 pub use snapshot::{Part, Snapshot};
 pub use tx::{Read, Write};
 pub use users::LockedUser;
+pub use webhook_leases::{WEBHOOKS_AT_ONCE, WebhookLease, WebhookNext, WebhookProgress};
 
 /// A result of this room.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -10,6 +10,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 
 use super::connection::{ACQUIRE_TIMEOUT, Moment, Pool, Queue, Reader, Writer};
+use super::news::Board;
 use super::{Error, Read, Result, Write, migration};
 use crate::clock::{Clock, Random};
 use crate::model::{DatabaseUrl, Origin};
@@ -31,6 +32,7 @@ pub struct Repository {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     origin: Origin,
+    pub(super) board: Arc<Board>,
 }
 
 impl Repository {
@@ -79,7 +81,15 @@ impl Repository {
                 (Reader::Sqlite(readers), Writer::Sqlite(Queue::new(writer)), schema)
             }
         };
-        Ok(Self { reader, writer, schema, clock, random, origin: Origin::Server })
+        Ok(Self {
+            reader,
+            writer,
+            schema,
+            clock,
+            random,
+            origin: Origin::Server,
+            board: Arc::default(),
+        })
     }
 
     /// The same store, whose changes are made by `origin` and say so.
@@ -102,6 +112,7 @@ impl Repository {
             random: Arc::clone(&self.random),
             origin: self.origin,
             recorded: Mutex::default(),
+            board: Arc::clone(&self.board),
         })
     }
 

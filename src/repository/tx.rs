@@ -8,6 +8,7 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 use super::Result;
 use super::connection::{Reader, Transaction};
 use super::feed::Recorded;
+use super::news::Board;
 use crate::clock::Random;
 use crate::model::{Instant, Origin};
 
@@ -44,6 +45,8 @@ pub struct Write {
     pub(super) origin: Origin,
     /// What happened so far; see `feed`.
     pub(super) recorded: Mutex<Vec<Recorded>>,
+    /// Where to say whose feed has grown.
+    pub(super) board: Arc<Board>,
 }
 
 impl Write {
@@ -93,7 +96,11 @@ impl Write {
     /// Makes everything written durable, with the events that tell of it, or
     /// nothing.
     pub async fn commit(self) -> Result<()> {
-        self.write_events().await?;
-        Ok(self.transaction.commit().await?)
+        let feeds = self.write_events().await?;
+        self.transaction.commit().await?;
+        if self.board.is_followed() {
+            self.board.tell(feeds);
+        }
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use tonic_types::{BadRequest, ErrorInfo, FieldViolation, RetryInfo, pb};
 
 use super::rules::Violation;
 use crate::auth;
-use crate::model::{ConfigurationId, GroupId, UserId};
+use crate::model::{ConfigurationId, GroupId, UserId, WebhookEndpointId, WebhookSecretId};
 use crate::proto::scimd::v1::ErrorReason;
 use crate::repository;
 
@@ -38,6 +38,18 @@ pub enum Error {
     EventNumberUnknown(u64),
     /// The server takes no more requests.
     Stopping,
+    /// There is no such webhook endpoint within the caller's scope.
+    WebhookEndpointNotFound(WebhookEndpointId),
+    /// The webhook endpoint has no such secret.
+    WebhookSecretNotFound(WebhookSecretId),
+    /// There is no key to keep secrets of webhooks with.
+    WebhooksNotConfigured,
+    /// The organization has so many webhook endpoints, and may have no more.
+    WebhookEndpointsExhausted(u64),
+    /// The webhook endpoint has so many secrets, and may have no more.
+    WebhookSecretsExhausted(usize),
+    /// The webhook endpoint would be left without a secret that lasts.
+    WebhookSecretRequired,
     /// The store failed.
     Repository(repository::Error),
 }
@@ -103,8 +115,48 @@ impl From<Error> for ConnectError {
                 ErrorReason::ServerStopping,
                 "the server stops; call again and resume behind the last number".to_owned(),
             ),
+            Error::WebhookEndpointNotFound(id) => reject(
+                Code::NotFound,
+                ErrorReason::WebhookEndpointNotFound,
+                format!("there is no webhook endpoint {id}"),
+            ),
+            Error::WebhookSecretNotFound(id) => reject(
+                Code::NotFound,
+                ErrorReason::WebhookSecretNotFound,
+                format!("there is no secret {id} of this webhook endpoint"),
+            ),
+            Error::WebhooksNotConfigured
+            | Error::WebhookEndpointsExhausted(_)
+            | Error::WebhookSecretsExhausted(_)
+            | Error::WebhookSecretRequired => refused_webhook(&error),
             Error::Repository(error) => failed_store(&error),
         }
+    }
+}
+
+/// What cannot be done with webhooks as things are.
+fn refused_webhook(error: &Error) -> ConnectError {
+    match error {
+        Error::WebhookEndpointsExhausted(most) => reject(
+            Code::ResourceExhausted,
+            ErrorReason::WebhookEndpointsExhausted,
+            format!("an organization has at most {most} webhook endpoints; delete one"),
+        ),
+        Error::WebhookSecretsExhausted(most) => reject(
+            Code::ResourceExhausted,
+            ErrorReason::WebhookSecretsExhausted,
+            format!("a webhook endpoint has at most {most} secrets; remove one"),
+        ),
+        Error::WebhookSecretRequired => reject(
+            Code::FailedPrecondition,
+            ErrorReason::WebhookSecretRequired,
+            "the webhook endpoint has no other secret that does not end; add one first".to_owned(),
+        ),
+        _ => reject(
+            Code::FailedPrecondition,
+            ErrorReason::WebhooksNotConfigured,
+            "webhooks need SCIMD_WEBHOOK_SECRET_KEY to be set by the operator".to_owned(),
+        ),
     }
 }
 

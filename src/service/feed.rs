@@ -10,6 +10,7 @@ use super::directory::Directory;
 use super::error::Error;
 use super::resource::{self, Owner};
 use super::rules::id;
+use super::wire::Wire;
 use crate::auth::Caller;
 use crate::model::{self, OrganizationId, Origin, State};
 use crate::proto::scimd::v1::{
@@ -138,7 +139,7 @@ impl Follower {
 }
 
 /// Refuses a number behind which nothing can be told.
-fn check(after: u64, bounds: Bounds) -> Result<(), Error> {
+pub(super) fn check(after: u64, bounds: Bounds) -> Result<(), Error> {
     if after > bounds.newest {
         Err(Error::EventNumberUnknown(bounds.newest))
     } else if after + 1 < bounds.oldest {
@@ -156,6 +157,16 @@ fn size(state: &State) -> usize {
         State::Members(members) => 40 * (members.added.len() + members.removed.len()),
         State::Gone | State::Configuration(_) | State::Token(..) => 0,
     }
+}
+
+/// An event by itself as `ListEvents` tells it in JSON, byte for byte.
+pub fn event_json(
+    organization: OrganizationId,
+    stored: model::Event,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let event = event(organization, stored);
+    let event = event.map_err(|_logged| serde::ser::Error::custom("the stored state is none"))?;
+    serde_json::to_vec(&Wire::new(event))
 }
 
 fn event(organization: OrganizationId, stored: model::Event) -> Result<Event, Error> {

@@ -20,6 +20,7 @@ mod resource;
 mod rules;
 mod snapshot;
 mod transport;
+mod webhooks;
 mod wire;
 
 use std::sync::Arc;
@@ -39,16 +40,21 @@ use tower::{Layer, ServiceBuilder};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use self::directory::Directory;
+pub use self::feed::event_json;
 use self::identity::Identity;
 use self::organizations::Organizations;
 use self::transport::Grpc;
+use self::webhooks::Webhooks;
 use crate::auth::Authenticator;
 use crate::clock::Random;
+use crate::model::WebhookPolicy;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::gitpod::v1::identity_service_server::IdentityServiceServer;
 use crate::proto::gitpod::v1::organization_service_server::OrganizationServiceServer;
 use crate::proto::scimd::v1::directory_service_server::DirectoryServiceServer;
+use crate::proto::scimd::v1::webhook_service_server::WebhookServiceServer;
 use crate::repository::Repository;
+use crate::signing::Keyring;
 
 /// The largest message that is read, compressed or not: 4 MiB.
 const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -69,12 +75,22 @@ pub struct Services {
     pub closed: CancellationToken,
     /// From which web pages browsers may call; empty: from all.
     pub allowed_origins: Vec<HeaderValue>,
+    /// What the secrets of webhooks are kept with; `None`: there are no webhooks.
+    pub webhook_keys: Option<Keyring>,
+    /// Where webhooks may point.
+    pub webhook_policy: WebhookPolicy,
 }
 
 /// Everything that is not HTTP of its own kind: the services in all protocols,
 /// health and reflection, with an answer for whatever else is asked.
 pub fn router(services: Services) -> Router {
     let directory = Arc::new(Directory::new(services.repository.clone(), services.closed.clone()));
+    let webhooks = Arc::new(Webhooks {
+        repository: services.repository.clone(),
+        random: Arc::clone(&services.random),
+        keys: services.webhook_keys,
+        policy: services.webhook_policy,
+    });
     let organizations =
         Arc::new(Organizations::new(services.repository, Arc::clone(&services.random)));
     let identity = Arc::new(Identity);
@@ -83,6 +99,7 @@ pub fn router(services: Services) -> Router {
     let connect = organizations::connect_routes(&organizations)
         .merge(identity::connect_routes(&identity))
         .merge(directory::connect_routes(&directory))
+        .merge(webhooks::connect_routes(&webhooks))
         .layer(
             ServiceBuilder::new()
                 .layer(connect_layer().timeout(MAX_DURATION))
@@ -111,6 +128,7 @@ pub fn router(services: Services) -> Router {
         .add_service(with_compression!(OrganizationServiceServer::new(Grpc(organizations))))
         .add_service(with_compression!(IdentityServiceServer::new(Grpc(identity))))
         .add_service(with_compression!(DirectoryServiceServer::new(Grpc(directory))))
+        .add_service(with_compression!(WebhookServiceServer::new(Grpc(webhooks))))
         .add_service(health)
         .add_service(reflection().build_v1().expect("the descriptor is the compiled one"))
         .add_service(reflection().build_v1alpha().expect("the descriptor is the compiled one"))

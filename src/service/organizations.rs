@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::pagination;
-use super::rules::{Violation, id};
+use super::rules::{Violation, id, without_nul};
 use crate::auth::Caller;
 use crate::clock::Random;
 use crate::model::{Configuration, ConfigurationChange, Instant, NewConfiguration, TokenLifetime};
@@ -203,12 +203,7 @@ impl From<Instant> for prost_types::Timestamp {
 
 /// PostgreSQL cannot store the character NUL, which no name needs.
 fn name(name: Option<String>) -> Result<Option<String>, Violation> {
-    match name {
-        Some(name) if name.contains('\0') => {
-            Err(Violation::new("name", "must not contain the character U+0000"))
-        }
-        name => Ok(name),
-    }
+    name.map(|name| without_nul("name", name)).transpose()
 }
 
 fn lifetime(duration: Option<prost_types::Duration>) -> Result<Option<TokenLifetime>, Violation> {

@@ -33,6 +33,16 @@ where
     text.parse().map_err(|invalid: T::Err| Violation::new(path, invalid.to_string()))
 }
 
+/// The text in the field at `path`, unless it has the character NUL, which
+/// PostgreSQL cannot store.
+pub fn without_nul(path: &'static str, text: String) -> Result<String, Violation> {
+    if text.contains('\0') {
+        Err(Violation::new(path, "must not contain the character U+0000"))
+    } else {
+        Ok(text)
+    }
+}
+
 /// All violations in `request`; none when it keeps its rules.
 pub fn violations(request: &impl Validate) -> Vec<Violation> {
     let mut found = Violations::default();

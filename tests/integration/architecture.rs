@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// What only some places may name, and which: whole rooms, or single files.
-const RESERVED: [(&str, &[&str]); 6] = [
+const RESERVED: [(&str, &[&str]); 7] = [
+    (r"\b(hyper|hyper_util|hyper_rustls|rustls|webpki_roots)::", &["webhook/"]),
     (r"\b(sea_orm|sea_orm_migration|sea_query|sea_query_sqlx|sqlx)::", &["repository/"]),
     (
         r"\b(prost|prost_types|prost_reflect|tonic|tonic_types|tonic_web|tonic_reflection|connectrpc_axum)::",

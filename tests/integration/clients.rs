@@ -44,6 +44,12 @@ pub fn python_grpc() -> Result<PathBuf, Skip> {
     MADE.get_or_init(|| python("python_grpc")).clone()
 }
 
+/// The interpreter that has the reference library of Standard Webhooks.
+pub fn standard_webhooks() -> Result<PathBuf, Skip> {
+    static MADE: OnceLock<Result<PathBuf, Skip>> = OnceLock::new();
+    MADE.get_or_init(|| python("webhooks")).clone()
+}
+
 /// The folder with the programs `scim`, of scim2-cli, and `scim-sanity`.
 pub fn scim_testers() -> Result<PathBuf, Skip> {
     static MADE: OnceLock<Result<PathBuf, Skip>> = OnceLock::new();

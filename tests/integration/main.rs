@@ -35,3 +35,4 @@ mod surface;
 mod tenancy;
 mod transport;
 mod validation;
+mod webhooks;

@@ -232,6 +232,7 @@ fn every_page_names_only_files_that_exist() {
         "docs/identity-providers.md",
         "docs/performance.md",
         "docs/directory.md",
+        "docs/webhooks.md",
     ] {
         let text = read(page);
         let beside = root().join(page).parent().unwrap().to_owned();
@@ -292,6 +293,11 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
         cors_origins,
         scim_rate_limit,
         scim_unknown_members,
+        webhook_secret_key,
+        webhook_allow_http,
+        webhook_allow_private,
+        webhook_connect_timeout,
+        webhook_timeout,
     } = settings;
     vec![
         ("listen", format!("{listen:?}")),
@@ -305,6 +311,11 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
         ("cors_origins", format!("{cors_origins:?}")),
         ("scim_rate_limit", format!("{scim_rate_limit:?}")),
         ("scim_unknown_members", format!("{scim_unknown_members:?}")),
+        ("webhook_secret_key", format!("{webhook_secret_key:?}")),
+        ("webhook_allow_http", format!("{webhook_allow_http:?}")),
+        ("webhook_allow_private", format!("{webhook_allow_private:?}")),
+        ("webhook_connect_timeout", format!("{webhook_connect_timeout:?}")),
+        ("webhook_timeout", format!("{webhook_timeout:?}")),
     ]
 }
 

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use scimd::model::DatabaseUrl;
 use scimd::settings::{Flags, LogFormat, Settings, UnknownMembers};
 use tempfile::TempDir;
@@ -23,7 +25,7 @@ struct Setting {
     right: &'static str,
 }
 
-const SETTINGS: [Setting; 11] = [
+const SETTINGS: [Setting; 16] = [
     Setting {
         name: "listen",
         flag: Some(|flags| &mut flags.listen),
@@ -132,6 +134,58 @@ const SETTINGS: [Setting; 11] = [
         default: "refuse",
         wrong: "keep",
         right: "must be `refuse` or `ignore`",
+    },
+    Setting {
+        name: "webhook_secret_key",
+        flag: None,
+        values: [
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        ],
+        read: |settings| {
+            let keys = settings.webhook_secret_key.iter().flat_map(|keys| keys.expose());
+            keys.map(|key| STANDARD.encode(key)).collect::<Vec<_>>().join(", ")
+        },
+        default: "",
+        wrong: "c2hvcnQ=",
+        right: "must be 32 bytes in base64, such as `openssl rand -base64 32` makes",
+    },
+    Setting {
+        name: "webhook_allow_http",
+        flag: None,
+        values: ["true", "true", "true"],
+        read: |settings| settings.webhooks().policy.allow_http.to_string(),
+        default: "false",
+        wrong: "maybe",
+        right: "must be true or false",
+    },
+    Setting {
+        name: "webhook_allow_private",
+        flag: None,
+        values: ["true", "true", "true"],
+        read: |settings| settings.webhooks().policy.allow_private.to_string(),
+        default: "false",
+        wrong: "maybe",
+        right: "must be true or false",
+    },
+    Setting {
+        name: "webhook_connect_timeout",
+        flag: None,
+        values: ["1s", "2s", "10s"],
+        read: |settings| humantime::format_duration(settings.webhook_connect_timeout).to_string(),
+        default: "5s",
+        wrong: "soon",
+        right: "must be a time span such as 10s",
+    },
+    Setting {
+        name: "webhook_timeout",
+        flag: None,
+        values: ["1s", "20s", "30s"],
+        read: |settings| humantime::format_duration(settings.webhook_timeout).to_string(),
+        default: "15s",
+        wrong: "soon",
+        right: "must be a time span such as 10s",
     },
 ];
 
@@ -257,27 +311,31 @@ fn the_file_is_named_by_flag_or_variable_and_must_be_readable() {
 fn a_password_in_a_database_url_is_not_shown() {
     let settings = |url: &str| read("", &[("SCIMD_DATABASE_URL", url)], Flags::default());
     for url in [
-        "postgres://user:secret@db/scimd",
-        "postgres://user:sec@secret@db/scimd",
-        "postgres://user:a?secret@db/scimd",
-        "postgres://user:a#secret@db/scimd",
-        "postgres://user:a/secret@db/scimd",
-        "postgresql://db/scimd?user=user&password=secret",
+        "postgres://user:hunter2@db/scimd",
+        "postgres://user:sec@hunter2@db/scimd",
+        "postgres://user:a?hunter2@db/scimd",
+        "postgres://user:a#hunter2@db/scimd",
+        "postgres://user:a/hunter2@db/scimd",
+        "postgresql://db/scimd?user=user&password=hunter2",
     ] {
         let shown = format!("{:?}", settings(url).unwrap());
-        assert!(shown.contains("postgres://") && !shown.contains("secret"), "{shown}");
+        assert!(shown.contains("postgres://") && !shown.contains("hunter2"), "{shown}");
         assert!(!shown.contains("user:"), "{shown}");
     }
-    let unfinished = "listen = '127.0.0.1:1'\ndatabase_url = 'postgres://user:secret@db/scimd";
+    let unfinished = "listen = '127.0.0.1:1'\ndatabase_url = 'postgres://user:hunter2@db/scimd";
     for said in [
-        refused(settings("mysql://user:secret@db/scimd")),
-        refused(settings("postgres:user:secret@db")),
-        refused(read("", &[("SCIMD_DATABASE_URI", "postgres://user:secret@db")], Flags::default())),
-        refused(read("database_url = ['postgres://user:secret@db']", &[], Flags::default())),
-        refused(read("database_url = {url = 'postgres://u:secret@db'}", &[], Flags::default())),
+        refused(settings("mysql://user:hunter2@db/scimd")),
+        refused(settings("postgres:user:hunter2@db")),
+        refused(read(
+            "",
+            &[("SCIMD_DATABASE_URI", "postgres://user:hunter2@db")],
+            Flags::default(),
+        )),
+        refused(read("database_url = ['postgres://user:hunter2@db']", &[], Flags::default())),
+        refused(read("database_url = {url = 'postgres://u:hunter2@db'}", &[], Flags::default())),
         refused(read(unfinished, &[], Flags::default())),
     ] {
-        assert!(!said.contains("secret"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
     }
     let said = refused(read(unfinished, &[], Flags::default()));
     assert!(said.contains("/scimd.toml") && said.contains("line 2"), "{said}");
@@ -291,17 +349,17 @@ async fn the_program_does_not_show_a_password_even_where_it_logs_everything() {
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
     for url in [
         // The driver warns of the parameter, which it does not know.
-        format!("postgres://user:secret@{address}/scimd?connect_timeout=3"),
-        format!("postgres://{address}/scimd?user=user&password=secret"),
-        "postgres://user:secret@127.0.0.1:port/scimd".to_owned(),
-        "postgres://user:a?secret@127.0.0.1/scimd".to_owned(),
+        format!("postgres://user:hunter2@{address}/scimd?connect_timeout=3"),
+        format!("postgres://{address}/scimd?user=user&password=hunter2"),
+        "postgres://user:hunter2@127.0.0.1:port/scimd".to_owned(),
+        "postgres://user:a?hunter2@127.0.0.1/scimd".to_owned(),
     ] {
         let mut migrate = scimd_alone(&["migrate"]);
         migrate.env("SCIMD_DATABASE_URL", url);
         let ended = finished(migrate).await;
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         assert!(ended.stderr.contains("scimd: the database postgres://"), "{}", ended.stderr);
-        assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
     }
 }
 

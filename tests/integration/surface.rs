@@ -11,6 +11,7 @@ use scimd::clock::SeededRandom;
 use scimd::token::{Kind, PlainToken};
 
 use crate::harness::{Answer, Client, SSO, TestServer, on_both_engines};
+use crate::webhooks;
 
 /// What the SCIM server has below a configuration; and what it has not, which
 /// must not be told to whoever has no token.
@@ -93,8 +94,12 @@ on_both_engines! {
         let (intruder, owner) = (server.admin(own).await, server.admin(other).await);
         let created = owner.create(other).await;
         let before = owner.get(&created.id()).await.ok();
+        let webhook = webhooks::create(&owner, other, "http://127.0.0.1:9/").await;
         for path in paths() {
             let body = json!({
+                "webhookEndpointId": webhook.id,
+                "secretId": webhook.secret_id,
+                "url": "http://127.0.0.1:9/taken/over",
                 "scimConfigurationId": created.id(),
                 "organizationId": other.to_string(),
                 "ssoConfigurationId": SSO,
@@ -111,6 +116,7 @@ on_both_engines! {
             }
         }
         assert_eq!(owner.get(&created.id()).await.ok(), before);
+        assert_eq!(webhook.get(&owner).await["url"], "http://127.0.0.1:9/");
         assert_eq!(server.scim_status(&created.id(), &created.token()).await, 200);
     }
 

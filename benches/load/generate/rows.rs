@@ -69,12 +69,14 @@ pub const NOTICES: Table =
     Table { name: "scim_token_notices", columns: &["configuration_id", "due_at"] };
 pub const ALL: [&Table; 6] = [&USERS, &EMAILS, &GROUPS, &MEMBERS, &CONFIGURATIONS, &NOTICES];
 /// Tables that the server alone writes to, or that only a number changes in.
-pub const UNFILLED: [&str; 6] = [
+pub const UNFILLED: [&str; 8] = [
     "api_keys",
     "scim_directory_counts",
     "scim_events",
     "scim_feeds",
     "scim_purges",
+    "scim_webhook_endpoints",
+    "scim_webhook_secrets",
     "seaql_migrations",
 ];
 

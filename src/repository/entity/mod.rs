@@ -46,12 +46,14 @@ mod tests {
     use crate::repository::Repository;
 
     /// Tables that only statements written out in full know.
-    const SQL_ONLY: [&str; 5] = [
+    const SQL_ONLY: [&str; 7] = [
         "scim_directory_counts.",
         "scim_purges.",
         "scim_feeds.",
         "scim_events.",
         "scim_token_notices.",
+        "scim_webhook_endpoints.",
+        "scim_webhook_secrets.",
     ];
 
     /// `table.column type null` for every column of an entity.

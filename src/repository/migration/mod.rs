@@ -81,6 +81,11 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("0004_token_notices.sqlite.sql"),
                 postgres: include_str!("0004_token_notices.postgres.sql"),
             },
+            Step {
+                name: "0006_webhooks",
+                sqlite: include_str!("0006_webhooks.sqlite.sql"),
+                postgres: include_str!("0006_webhooks.postgres.sql"),
+            },
         ];
         steps.into_iter().map(|step| Box::new(step) as _).collect()
     }

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scimd::clock::{Clock, ManualClock, Random, SeededRandom, SystemClock, SystemRandom};
-use scimd::model::{DatabaseUrl, Instant, NewApiKey, OrganizationId, Role, Scope};
+use scimd::model::{DatabaseUrl, Instant, NewApiKey, OrganizationId, Role, Scope, WebhookPolicy};
 use scimd::repository::Repository;
 use scimd::server::Server;
-use scimd::settings::UnknownMembers;
+use scimd::settings::{UnknownMembers, WebhookSettings};
 use scimd::token::{Kind, PlainToken};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -59,6 +59,9 @@ macro_rules! on_both_engines {
     )+};
 }
 pub(crate) use on_both_engines;
+
+/// What the secrets of webhooks are kept with.
+pub const WEBHOOK_KEY: &str = "c2NpbWQgdGVzdCBrZXkgb2YgMzIgYnl0ZXMhISEhISE=";
 
 /// A database of one test's own.
 pub struct TestDatabase {
@@ -293,6 +296,13 @@ async fn listen(
         cors_origins: Vec::new(),
         scim_rate_limit: 0,
         scim_unknown_members: UnknownMembers::Refuse,
+        webhooks: WebhookSettings {
+            keys: Some(WEBHOOK_KEY.parse().unwrap()),
+            // Receivers are on this machine.
+            policy: WebhookPolicy { allow_http: true, allow_private: true },
+            connect_timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(3),
+        },
     };
     change(&mut server);
     let (stop, stopped) = oneshot::channel();

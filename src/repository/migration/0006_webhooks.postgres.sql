@@ -1,0 +1,48 @@
+-- Where the feed of an organization is sent.
+--
+-- delivered is the number of the newest event that the endpoint has taken. due_at
+-- says when to look at the endpoint next: null: when its organization has news,
+-- or never, where it is paused. lease is whose turn it is to deliver, until
+-- due_at. revision counts the changes that somebody made, so that whoever has
+-- the lease learns of them.
+CREATE TABLE scim_webhook_endpoints (
+    id uuid NOT NULL PRIMARY KEY,
+    organization_id uuid NOT NULL,
+    url text NOT NULL,
+    description text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    revision bigint NOT NULL,
+    delivered bigint NOT NULL,
+    due_at bigint,
+    lease uuid,
+    failures bigint NOT NULL,
+    failing_since bigint,
+    last_success_at bigint,
+    last_failure_at bigint,
+    last_failure_number bigint,
+    last_failure_kind bigint,
+    last_failure_status bigint,
+    paused_at bigint,
+    pause_reason bigint
+);
+
+CREATE INDEX scim_webhook_endpoints_of_organization
+    ON scim_webhook_endpoints (organization_id, created_at, id);
+
+-- What fails waits in a queue of its own: it may not keep others waiting.
+CREATE INDEX scim_webhook_endpoints_due
+    ON scim_webhook_endpoints (due_at) WHERE failures = 0 AND due_at IS NOT NULL AND paused_at IS NULL;
+CREATE INDEX scim_webhook_endpoints_due_again
+    ON scim_webhook_endpoints (due_at) WHERE failures > 0 AND due_at IS NOT NULL AND paused_at IS NULL;
+
+-- What requests are signed with, encrypted under a key that only the operator's
+-- settings have.
+CREATE TABLE scim_webhook_secrets (
+    endpoint_id uuid NOT NULL,
+    id uuid NOT NULL,
+    sealed bytea NOT NULL,
+    created_at bigint NOT NULL,
+    expires_at bigint,
+    PRIMARY KEY (endpoint_id, id)
+);
