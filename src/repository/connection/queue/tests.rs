@@ -1,8 +1,11 @@
 //! Transactions that are flushed together, and what becomes of the others when
 //! one of them fails or is given up.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sea_orm::{DbBackend, Statement};
 use tempfile::TempDir;
 
 use super::*;
@@ -172,6 +175,55 @@ async fn where_the_database_ends_the_transaction_nobody_hears_of_success() {
     insert(&mut third, 3).await.unwrap();
     third.commit().await.unwrap();
     assert_eq!(seen(&reader).await, [3]);
+}
+
+#[tokio::test]
+async fn where_the_database_ends_the_transaction_the_next_in_line_is_told_too() {
+    let (queue, reader, _directory) = numbers().await;
+    let mut first = queue.begin().await.unwrap();
+    insert(&mut first, 1).await.unwrap();
+    let mut line = in_line(&queue, 2).await;
+    let first = tokio::spawn(first.commit());
+    let mut second = line.remove(0).await.unwrap().unwrap();
+    run(&mut second, "ROLLBACK").await.unwrap();
+    let second = tokio::spawn(second.commit());
+    assert!(line.remove(0).await.unwrap().is_err());
+    assert!(second.await.unwrap().is_err());
+    assert!(first.await.unwrap().is_err());
+    let mut fourth = queue.begin().await.unwrap();
+    insert(&mut fourth, 4).await.unwrap();
+    fourth.commit().await.unwrap();
+    assert_eq!(seen(&reader).await, [4]);
+}
+
+#[tokio::test]
+async fn one_that_is_given_up_while_it_begins_takes_back_nothing_of_the_one_before() {
+    for polls in 0..8 {
+        let (queue, reader, _directory) = numbers().await;
+        let mut first = queue.begin().await.unwrap();
+        insert(&mut first, 1).await.unwrap();
+        let mut line = in_line(&queue, 1).await;
+        // Begins by itself as soon as it is its turn, and is given up on its way.
+        let mut third = Box::pin(queue.begin());
+        assert!(futures::poll!(&mut third).is_pending());
+        let first = tokio::spawn(first.commit());
+        let mut second = line.remove(0).await.unwrap().unwrap();
+        insert(&mut second, 2).await.unwrap();
+        let second = tokio::spawn(second.commit());
+        for _ in 0..polls {
+            tokio::task::yield_now().await;
+            if futures::poll!(&mut third).is_ready() {
+                break;
+            }
+        }
+        drop(third);
+        let mut fourth = queue.begin().await.unwrap();
+        insert(&mut fourth, 4).await.unwrap();
+        fourth.commit().await.unwrap();
+        second.await.unwrap().unwrap();
+        first.await.unwrap().unwrap();
+        assert_eq!(seen(&reader).await, [1, 2, 4], "given up after {polls}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
