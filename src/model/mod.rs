@@ -1,5 +1,6 @@
 //! Plain values that every room may use: no I/O, no wire format, no SQL.
 
+mod account;
 mod api_key;
 mod changes;
 mod configuration;
@@ -15,6 +16,10 @@ mod scope;
 mod sorting;
 mod token_notice;
 
+pub use account::{
+    Access, AccessDecision, AccessOfUser, Account, AccountFilter, Candidate, Import, ImportConflict,
+    ImportedAccount, Link, LinkReason, LinkRefusal, Person, PrimaryEmail, is_verified,
+};
 pub use api_key::{ApiKey, NewApiKey, Role};
 pub use changes::changed_paths;
 pub use configuration::{Configuration, ConfigurationChange, NewConfiguration, TokenLifetime};
@@ -26,7 +31,7 @@ pub use directory::{
 pub use event::{Event, EventKind, MEMBERS_OF_AN_EVENT, MembersState, State};
 pub use fold::{fold, folded};
 pub use id::{
-    ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId, UserId,
+    AccountId, ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId, UserId,
 };
 pub use instant::Instant;
 pub use origin::Origin;

@@ -81,6 +81,11 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("0004_token_notices.sqlite.sql"),
                 postgres: include_str!("0004_token_notices.postgres.sql"),
             },
+            Step {
+                name: "0005_accounts",
+                sqlite: include_str!("0005_accounts.sqlite.sql"),
+                postgres: include_str!("0005_accounts.postgres.sql"),
+            },
         ];
         steps.into_iter().map(|step| Box::new(step) as _).collect()
     }

@@ -1,0 +1,185 @@
+//! Whether a person may sign in now.
+
+use sea_orm::{FromQueryResult, Value};
+use uuid::Uuid;
+
+use super::{Error, Read, Result, events};
+use crate::model::{
+    Access, AccessDecision, AccessOfUser, AccountId, ConfigurationId, OrganizationId, Person,
+};
+
+/// How many users are told of; of more, those that allow most.
+const USERS_AT_MOST: i64 = 100;
+
+/// The configurations of an organization, with those that are being deleted, in
+/// which a name is looked for.
+const OWNERS: &str = "(SELECT id FROM scim_configurations WHERE organization_id = $1 \
+     UNION ALL SELECT configuration_id FROM scim_purges WHERE organization_id = $1) AS owner";
+
+impl Read {
+    /// Whether a person may sign in now: one statement, answered by indexes.
+    ///
+    /// `configuration`: the only one in which a `userName`, `externalId` or email
+    /// is looked for. Who is found counts with all users of the same account. Who
+    /// is found only as what an account remembers does not: the name may be
+    /// another's by now.
+    pub async fn access(
+        &self,
+        organization: OrganizationId,
+        person: &Person,
+        configuration: Option<ConfigurationId>,
+    ) -> Result<AccessDecision> {
+        let search = search(person);
+        let former = search.former.iter().map(|condition| {
+            format!(
+                "UNION ALL SELECT 1, former.configuration_id, former.user_id, former.account_id \
+                 FROM scim_former_users AS former \
+                 WHERE former.organization_id = $1 AND {condition} \
+                     AND ($3 IS NULL OR former.configuration_id = $3) "
+            )
+        });
+        let (meant, former) = (search.meant, former.collect::<String>());
+        let sql = format!(
+            "WITH meant (account_id, configuration_id, user_id) AS ({meant}), \
+             found AS ( \
+                 SELECT person.configuration_id, person.id, person.active, person.account_id \
+                 FROM meant JOIN scim_users AS person \
+                     ON person.configuration_id = meant.configuration_id \
+                         AND person.id = meant.user_id \
+                 UNION \
+                 SELECT person.configuration_id, person.id, person.active, person.account_id \
+                 FROM meant JOIN scim_users AS person ON person.account_id = meant.account_id), \
+             told AS ( \
+                 SELECT CAST(CASE WHEN owner.id IS NULL THEN 1 WHEN NOT found.active THEN 2 \
+                         WHEN NOT owner.enabled THEN 3 ELSE 4 END AS bigint) AS access, \
+                     found.configuration_id, found.id AS user_id, found.account_id \
+                 FROM found LEFT JOIN scim_configurations AS owner \
+                     ON owner.id = found.configuration_id \
+                 {former}\
+                 UNION ALL SELECT 0, NULL, NULL, meant.account_id FROM meant \
+                 WHERE meant.account_id IS NOT NULL) \
+             SELECT told.access, told.configuration_id, told.user_id, account.id AS account_id, \
+                 account.client_id \
+             FROM told LEFT JOIN scim_accounts AS account \
+                 ON account.organization_id = $1 AND account.id = told.account_id \
+             ORDER BY told.access DESC, told.configuration_id, told.user_id LIMIT $4"
+        );
+        let values = [
+            organization.as_uuid().into(),
+            search.value,
+            configuration.map(ConfigurationId::as_uuid).into(),
+            USERS_AT_MOST.into(),
+        ];
+        decision(events::query(&self.connection, &sql, values).await?)
+    }
+}
+
+/// How a person is found.
+struct Search {
+    /// The users that are meant, each with its account; or an account alone.
+    meant: String,
+    /// What is true of a deleted user that was meant, each by an index of its own.
+    former: Vec<String>,
+    /// What is asked: `$2`.
+    value: Value,
+}
+
+fn search(person: &Person) -> Search {
+    let by_account = |column: &str| {
+        format!(
+            "SELECT id, CAST(NULL AS uuid), CAST(NULL AS uuid) FROM scim_accounts \
+             WHERE organization_id = $1 AND {column} = $2"
+        )
+    };
+    let by_user = |column: &str| {
+        format!(
+            "SELECT person.account_id, person.configuration_id, person.id \
+             FROM {OWNERS} JOIN scim_users AS person \
+                 ON person.configuration_id = owner.id AND person.{column} = $2 \
+             WHERE $3 IS NULL OR owner.id = $3"
+        )
+    };
+    let of_account = "former.account_id IN (SELECT account_id FROM meant)".to_owned();
+    match person {
+        Person::Account(id) => Search {
+            meant: by_account("id"),
+            former: vec![of_account],
+            value: id.as_uuid().into(),
+        },
+        Person::ClientId(id) => Search {
+            meant: by_account("client_id"),
+            former: vec![of_account],
+            value: id.as_str().into(),
+        },
+        Person::Email(key) => Search {
+            meant: format!("{} UNION ALL {}", by_account("email_key"), by_user("other_email_key")),
+            former: vec![of_account, "former.email_key = $2".to_owned()],
+            value: key.as_str().into(),
+        },
+        Person::UserName(key) => Search {
+            meant: by_user("user_name_key"),
+            former: vec!["former.user_name_key = $2".to_owned()],
+            value: key.as_str().into(),
+        },
+        Person::ExternalId(id) => Search {
+            meant: by_user("external_id"),
+            former: vec!["former.external_id = $2".to_owned()],
+            value: id.as_str().into(),
+        },
+    }
+}
+
+/// What follows from what was found: whoever is let in by one is let in.
+fn decision(rows: Vec<Row>) -> Result<AccessDecision> {
+    let Some(first) = rows.first() else {
+        return Ok(AccessDecision {
+            access: Access::Unknown,
+            account: None,
+            client_id: None,
+            users: Vec::new(),
+        });
+    };
+    let (access, account) = (access(first.access)?, first.account_id);
+    let client_id = first.client_id.clone();
+    let mut users = Vec::new();
+    for row in &rows {
+        let (Some(configuration), Some(user)) = (row.configuration_id, row.user_id) else {
+            continue;
+        };
+        let of_user = self::access(row.access)?;
+        // Whoever had the name before is somebody else.
+        if of_user == Access::Deleted && access > of_user && row.account_id != account {
+            continue;
+        }
+        let one = AccessOfUser {
+            configuration: configuration.into(),
+            user: user.into(),
+            access: of_user,
+        };
+        // Found in two ways.
+        if !users.contains(&one) {
+            users.push(one);
+        }
+    }
+    Ok(AccessDecision { access, account: account.map(AccountId::from), client_id, users })
+}
+
+fn access(number: i64) -> Result<Access> {
+    Ok(match number {
+        0 => Access::Unknown,
+        1 => Access::Deleted,
+        2 => Access::Deactivated,
+        3 => Access::ConfigurationDisabled,
+        4 => Access::Allowed,
+        _ => return Err(Error::Corrupt("an access")),
+    })
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    access: i64,
+    configuration_id: Option<Uuid>,
+    user_id: Option<Uuid>,
+    account_id: Option<Uuid>,
+    client_id: Option<String>,
+}
