@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, Set, Statement};
+use sea_orm::{ActiveModelTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, Set};
 use uuid::Uuid;
 
 use super::entity::account::{ActiveModel, Entity, Model};
@@ -204,9 +204,8 @@ impl Write {
         for (before, _) in moves().filter(|(before, _)| wanted.contains(&before.email_key)) {
             // Its email is another's in a moment, and no two may have the same
             // even for that long.
-            let key = Some(format!("\u{1}{}", before.id));
-            self.store_account(Model { email_key: key.unwrap_or_default(), ..(*before).clone() })
-                .await?;
+            let email_key = format!("\u{1}{}", before.id);
+            self.store_account(Model { email_key, ..(*before).clone() }).await?;
         }
         for (_, after) in &changes {
             self.store_account((*after).clone()).await?;
