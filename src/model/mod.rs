@@ -17,8 +17,9 @@ mod sorting;
 mod token_notice;
 
 pub use account::{
-    Access, AccessDecision, AccessOfUser, Account, AccountFilter, Candidate, Import, ImportConflict,
-    ImportedAccount, Link, LinkReason, LinkRefusal, Person, PrimaryEmail, is_verified,
+    Access, AccessDecision, AccessOfUser, Account, AccountFilter, Candidate, Import,
+    ImportConflict, ImportedAccount, Link, LinkReason, LinkRefusal, Person, PrimaryEmail,
+    is_verified,
 };
 pub use api_key::{ApiKey, NewApiKey, Role};
 pub use changes::changed_paths;
@@ -31,7 +32,8 @@ pub use directory::{
 pub use event::{Event, EventKind, MEMBERS_OF_AN_EVENT, MembersState, State};
 pub use fold::{fold, folded};
 pub use id::{
-    AccountId, ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId, UserId,
+    AccountId, ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId,
+    UserId,
 };
 pub use instant::Instant;
 pub use origin::Origin;

@@ -1,5 +1,8 @@
 //! Whether a person may sign in now.
 
+#[cfg(test)]
+mod tests;
+
 use sea_orm::{FromQueryResult, Value};
 use uuid::Uuid;
 
@@ -29,26 +32,44 @@ impl Read {
         person: &Person,
         configuration: Option<ConfigurationId>,
     ) -> Result<AccessDecision> {
-        let search = search(person);
-        let former = search.former.iter().map(|condition| {
-            format!(
-                "UNION ALL SELECT 1, former.configuration_id, former.user_id, former.account_id \
+        let (sql, value) = statement(person);
+        let values = [
+            organization.as_uuid().into(),
+            value,
+            configuration.map(ConfigurationId::as_uuid).into(),
+            USERS_AT_MOST.into(),
+        ];
+        decision(events::query(&self.connection, &sql, values).await?)
+    }
+}
+
+/// The statement and what is asked, `$2`. `$1` is the organization, `$3` the one
+/// configuration, if any, `$4` how many are told of.
+///
+/// SQLite keeps the order of `CROSS JOIN`: without statistics it begins with any
+/// table otherwise. PostgreSQL chooses the order itself.
+fn statement(person: &Person) -> (String, Value) {
+    let search = search(person);
+    let former = search.former.iter().map(|condition| {
+        format!(
+            "UNION ALL SELECT 1, former.configuration_id, former.user_id, former.account_id \
                  FROM scim_former_users AS former \
                  WHERE former.organization_id = $1 AND {condition} \
                      AND ($3 IS NULL OR former.configuration_id = $3) "
-            )
-        });
-        let (meant, former) = (search.meant, former.collect::<String>());
-        let sql = format!(
-            "WITH meant (account_id, configuration_id, user_id) AS ({meant}), \
+        )
+    });
+    let (meant, former) = (search.meant, former.collect::<String>());
+    let sql = format!(
+        "WITH meant (account_id, configuration_id, user_id) AS ({meant}), \
              found AS ( \
                  SELECT person.configuration_id, person.id, person.active, person.account_id \
-                 FROM meant JOIN scim_users AS person \
-                     ON person.configuration_id = meant.configuration_id \
-                         AND person.id = meant.user_id \
+                 FROM meant CROSS JOIN scim_users AS person \
+                 WHERE person.configuration_id = meant.configuration_id \
+                     AND person.id = meant.user_id \
                  UNION \
                  SELECT person.configuration_id, person.id, person.active, person.account_id \
-                 FROM meant JOIN scim_users AS person ON person.account_id = meant.account_id), \
+                 FROM meant CROSS JOIN scim_users AS person \
+                 WHERE person.account_id = meant.account_id), \
              told AS ( \
                  SELECT CAST(CASE WHEN owner.id IS NULL THEN 1 WHEN NOT found.active THEN 2 \
                          WHEN NOT owner.enabled THEN 3 ELSE 4 END AS bigint) AS access, \
@@ -63,15 +84,8 @@ impl Read {
              FROM told LEFT JOIN scim_accounts AS account \
                  ON account.organization_id = $1 AND account.id = told.account_id \
              ORDER BY told.access DESC, told.configuration_id, told.user_id LIMIT $4"
-        );
-        let values = [
-            organization.as_uuid().into(),
-            search.value,
-            configuration.map(ConfigurationId::as_uuid).into(),
-            USERS_AT_MOST.into(),
-        ];
-        decision(events::query(&self.connection, &sql, values).await?)
-    }
+    );
+    (sql, search.value)
 }
 
 /// How a person is found.
@@ -94,18 +108,16 @@ fn search(person: &Person) -> Search {
     let by_user = |column: &str| {
         format!(
             "SELECT person.account_id, person.configuration_id, person.id \
-             FROM {OWNERS} JOIN scim_users AS person \
-                 ON person.configuration_id = owner.id AND person.{column} = $2 \
-             WHERE $3 IS NULL OR owner.id = $3"
+             FROM {OWNERS} CROSS JOIN scim_users AS person \
+             WHERE person.configuration_id = owner.id AND person.{column} = $2 \
+                 AND ($3 IS NULL OR owner.id = $3)"
         )
     };
     let of_account = "former.account_id IN (SELECT account_id FROM meant)".to_owned();
     match person {
-        Person::Account(id) => Search {
-            meant: by_account("id"),
-            former: vec![of_account],
-            value: id.as_uuid().into(),
-        },
+        Person::Account(id) => {
+            Search { meant: by_account("id"), former: vec![of_account], value: id.as_uuid().into() }
+        }
         Person::ClientId(id) => Search {
             meant: by_account("client_id"),
             former: vec![of_account],

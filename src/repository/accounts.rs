@@ -8,9 +8,7 @@ use uuid::Uuid;
 
 use super::entity::account::{Column, Entity, Model};
 use super::{Read, Repository, Result, Write};
-use crate::model::{
-    Account, AccountFilter, AccountId, Instant, LinkReason, OrganizationId,
-};
+use crate::model::{Account, AccountFilter, AccountId, Instant, LinkReason, OrganizationId};
 
 /// Users of one transaction that takes their account from them.
 const UNLINKED_AT_ONCE: i64 = 500;

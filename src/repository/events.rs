@@ -176,9 +176,7 @@ impl Row {
             ends_transaction: self.ends_transaction,
             kind,
             origin: Origin::from_bytes(&self.origin).ok_or(Error::Corrupt("scim_events.origin"))?,
-            configuration: Some(self.configuration_id)
-                .filter(|id| !id.is_nil())
-                .map(Into::into),
+            configuration: Some(self.configuration_id).filter(|id| !id.is_nil()).map(Into::into),
             subject: self.subject_id,
             changed: changed(&self.changed)?,
             state: self.state(kind, organization)?,

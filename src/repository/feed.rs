@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::{Error, Result, Write, events};
 use crate::model::{
-    AccountId, Configuration, ConfigurationId, EventKind, Group, GroupId, Link, MEMBERS_OF_AN_EVENT, MemberId,
-    OrganizationId, Origin, User,
+    AccountId, Configuration, ConfigurationId, EventKind, Group, GroupId, Link,
+    MEMBERS_OF_AN_EVENT, MemberId, OrganizationId, Origin, User,
 };
 
 /// How many events one statement writes: ten values each, of which
@@ -169,7 +169,12 @@ impl Write {
         });
     }
 
-    pub(super) fn gone(&self, configuration: ConfigurationId, kind: EventKind, subject: Uuid) -> Recorded {
+    pub(super) fn gone(
+        &self,
+        configuration: ConfigurationId,
+        kind: EventKind,
+        subject: Uuid,
+    ) -> Recorded {
         Recorded {
             feed: Feed::OwnerOf(configuration),
             origin: self.origin,
@@ -248,7 +253,10 @@ fn statement(backend: DbBackend, feed: Feed, events: usize) -> String {
         DbBackend::Sqlite => (source.to_owned(), [""; COLUMNS]),
         _ => (
             source.replace("$1", "$1::uuid").replace("$2", "$2::bigint"),
-            ["bigint", "bytea", "uuid", "uuid", "bigint", "bigint", "text", "text", "uuid", "bigint"],
+            [
+                "bigint", "bytea", "uuid", "uuid", "bigint", "bigint", "text", "text", "uuid",
+                "bigint",
+            ],
         ),
     };
     let counted = format!(

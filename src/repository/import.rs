@@ -51,13 +51,17 @@ impl Repository {
 }
 
 /// An account that an item may be about.
-#[derive(FromQueryResult)]
 struct Present {
-    #[sea_orm(nested)]
     row: Model,
-    /// A user has it who was linked without a proof, and may not be.
+    users: Users,
+}
+
+/// What the users of an account that nobody has claimed have to say of it.
+#[derive(Clone, Copy, Default, FromQueryResult)]
+struct Users {
+    /// One was linked without a proof that its configuration asks for.
     has_unproven: bool,
-    /// A user has it whose configuration asks for proofs.
+    /// The configuration of one asks for proofs.
     asks_proofs: bool,
 }
 
@@ -126,21 +130,9 @@ impl Write {
         let ids = super::ids::among(self.backend(), "$4");
         let (client_ids, email_keys) = (texts("$2"), texts("$3"));
         let lock = self.on_postgres("FOR UPDATE OF account");
-        let verified = LinkReason::EmailVerified.number();
-        let created = LinkReason::NoAccount.number();
-        let holders = "FROM scim_users AS holder LEFT JOIN scim_configurations AS owner \
-                 ON owner.id = holder.configuration_id \
-             WHERE holder.account_id = account.id \
-                 AND NOT COALESCE(owner.allow_unverified_email_account_linking, FALSE)";
         let own = "SELECT id FROM scim_accounts WHERE organization_id = $1";
         let sql = format!(
-            "SELECT account.*, \
-                 EXISTS (SELECT 1 {holders} \
-                     AND COALESCE(holder.account_reason, 0) <> {verified} \
-                     AND NOT (COALESCE(holder.account_reason, 0) = {created} \
-                         AND account.email_verified)) AS has_unproven, \
-                 EXISTS (SELECT 1 {holders}) AS asks_proofs \
-             FROM scim_accounts AS account \
+            "SELECT account.* FROM scim_accounts AS account \
              WHERE account.organization_id = $1 AND account.id IN \
                  ({own} AND client_id IS NOT NULL AND client_id {client_ids} \
                   UNION {own} AND email_key {email_keys} \
@@ -155,8 +147,37 @@ impl Write {
             serde_json::json!(keys).to_string().into(),
             super::ids::value(self.backend(), named),
         ];
-        let rows: Vec<Present> = self.query(sql, values).await?;
-        Ok(rows.into_iter().map(|present| (present.row.id, present)).collect())
+        let rows: Vec<Model> = self.query(sql, values).await?;
+        let mut present = BTreeMap::new();
+        for row in rows {
+            // Asked when nobody else can be linked to it any more.
+            let users = match row.client_id {
+                None => self.users_of(organization, &row).await?,
+                Some(_) => Users::default(),
+            };
+            present.insert(row.id, Present { row, users });
+        }
+        Ok(present)
+    }
+
+    /// What the users of an account have to say of it.
+    async fn users_of(&self, organization: OrganizationId, account: &Model) -> Result<Users> {
+        let verified = LinkReason::EmailVerified.number();
+        let created = LinkReason::NoAccount.number();
+        let holders = "FROM scim_users AS holder LEFT JOIN scim_configurations AS owner \
+                 ON owner.id = holder.configuration_id \
+             WHERE holder.account_id = account.id \
+                 AND NOT COALESCE(owner.allow_unverified_email_account_linking, FALSE)";
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 {holders} \
+                     AND COALESCE(holder.account_reason, 0) <> {verified} \
+                     AND NOT (COALESCE(holder.account_reason, 0) = {created} \
+                         AND account.email_verified)) AS has_unproven, \
+                 EXISTS (SELECT 1 {holders}) AS asks_proofs \
+             FROM scim_accounts AS account WHERE organization_id = $1 AND id = $2"
+        );
+        let values = [organization.as_uuid().into(), account.id.into()];
+        Ok(self.query(sql, values).await?.pop().unwrap_or_default())
     }
 
     fn plan(
@@ -251,11 +272,7 @@ impl Write {
             "UPDATE scim_users SET other_email_key = \
                  CASE WHEN other_email_key = $3 THEN NULL ELSE COALESCE(other_email_key, $2) END \
              WHERE account_id = $1",
-            [
-                before.id.into(),
-                before.email_key.as_str().into(),
-                after.email_key.as_str().into(),
-            ],
+            [before.id.into(), before.email_key.as_str().into(), after.email_key.as_str().into()],
         )
         .await?;
         Ok(())
@@ -293,7 +310,8 @@ fn target<'a>(
     item: &ImportedAccount,
     key: &str,
 ) -> std::result::Result<Option<&'a Present>, ImportConflict> {
-    let has_client_id = |present: &&Present| present.row.client_id.as_ref() == Some(&item.client_id);
+    let has_client_id =
+        |present: &&Present| present.row.client_id.as_ref() == Some(&item.client_id);
     let known = present.values().find(has_client_id);
     if let Some(id) = item.account {
         let named = present.get(&id.as_uuid()).ok_or(ImportConflict::NoSuchAccount)?;
@@ -314,8 +332,8 @@ fn target<'a>(
         return Ok(None);
     }
     // By the same rule by which its users would be linked to it now.
-    let is_proven = item.email_verified && !holder.has_unproven;
-    if is_proven || !holder.asks_proofs {
+    let is_proven = item.email_verified && !holder.users.has_unproven;
+    if is_proven || !holder.users.asks_proofs {
         Ok(Some(holder))
     } else {
         Err(ImportConflict::EmailUnproven(holder.row.id.into()))

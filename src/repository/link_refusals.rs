@@ -79,8 +79,7 @@ impl Write {
             [configuration.as_uuid().into(), user_name_key.into(), outdated.into()],
         )
         .await?;
-        let forgotten =
-            [configuration.as_uuid().into(), outdated.into(), FORGOTTEN_AT_ONCE.into()];
+        let forgotten = [configuration.as_uuid().into(), outdated.into(), FORGOTTEN_AT_ONCE.into()];
         self.execute(FORGET, forgotten).await?;
         let values = [
             configuration.as_uuid().into(),

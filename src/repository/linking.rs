@@ -1,7 +1,10 @@
 //! Which account a provisioned user belongs to.
 
-use sea_orm::FromQueryResult;
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QuerySelect,
+};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::entity::account::Model;
 use super::{Error, Result, Write};
@@ -31,12 +34,17 @@ pub(super) struct Refused {
 impl Refused {
     /// What there is to tell of it.
     pub fn of(self, content: &UserContent, user: Option<UserId>) -> LinkRefusal {
-        let document: Map<String, Value> = serde_json::from_str(&content.document).unwrap_or_default();
+        let document: Map<String, Value> =
+            serde_json::from_str(&content.document).unwrap_or_default();
         let user_name = document.get("userName").and_then(Value::as_str).unwrap_or_default();
         LinkRefusal {
             account: self.account,
             reason: self.reason,
-            email: content.primary_email.as_ref().map(|email| email.text.clone()).unwrap_or_default(),
+            email: content
+                .primary_email
+                .as_ref()
+                .map(|email| email.text.clone())
+                .unwrap_or_default(),
             user_name: user_name.to_owned(),
             external_id: content.external_id.clone(),
             user,
@@ -68,6 +76,14 @@ impl Write {
                 made_before: found.is_made_here && !found.is_held,
             };
             candidate.decide(email.verified, found.is_unverified_allowed)
+        };
+        // What was found of users may be older than the lock on the account, where
+        // another was waited for.
+        let decision = match decision {
+            Ok(LinkReason::MadeBefore) if self.is_held(configuration, found.account.id).await? => {
+                Err(LinkReason::EmailUnverified)
+            }
+            decision => decision,
         };
         let account = found.account.id.into();
         Ok(match decision {
@@ -116,6 +132,15 @@ impl Write {
             self.now.as_micros().into(),
         ];
         Ok(self.query(sql, values).await?.pop())
+    }
+
+    /// Whether a user of the configuration has the account.
+    async fn is_held(&self, configuration: ConfigurationId, account: Uuid) -> Result<bool> {
+        use super::entity::user::{Column, Entity};
+        let holders = Entity::find()
+            .filter(Column::AccountId.eq(account))
+            .filter(Column::ConfigurationId.eq(configuration.as_uuid()));
+        Ok(holders.limit(1).count(&self.transaction).await? > 0)
     }
 
     /// The account of this email where a deleted user of the configuration had

@@ -14,8 +14,8 @@ use super::members::Member;
 use super::resources::{self, Resource, Row};
 use super::{Repository, Result};
 use crate::model::{
-    Account, AccountFilter, AccountId, Condition, Configuration, ConfigurationId, Group, GroupId, Instant, MemberId, OrganizationId,
-    Position, Slice, User,
+    Account, AccountFilter, AccountId, Condition, Configuration, ConfigurationId, Group, GroupId,
+    Instant, MemberId, OrganizationId, Position, Slice, User,
 };
 
 /// Users or groups of one part: their size shows only when they are read.

@@ -108,9 +108,7 @@ impl Write {
             created_at: Set(self.now.as_micros()),
             account_id: Set(link.account.map(AccountId::as_uuid)),
             account_reason: Set(link.reason.map(|reason| reason.number().into())),
-            other_email_key: Set(
-                linked.as_ref().and_then(|linked| linked.other_email_key.clone()),
-            ),
+            other_email_key: Set(linked.as_ref().and_then(|linked| linked.other_email_key.clone())),
             ..self.row_of(content)
         };
         if !self.insert_unless_taken(row, Column::UserNameKey).await? {
@@ -280,16 +278,9 @@ impl TryFrom<Model> for LockedUser {
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
-        let user = UserRow {
-            row: user,
-            account_id: row.account_id,
-            account_reason: row.account_reason,
-        };
-        Ok(Self {
-            user: user.try_into()?,
-            user_name_key: row.user_name_key,
-            active: row.active,
-        })
+        let user =
+            UserRow { row: user, account_id: row.account_id, account_reason: row.account_reason };
+        Ok(Self { user: user.try_into()?, user_name_key: row.user_name_key, active: row.active })
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::error::Error;
+use super::pagination;
 use super::resource::read;
 use super::rules::{Violation, id};
-use super::pagination;
 use crate::auth::Caller;
 use crate::model::{
     self, Access, AccountFilter, AccountId, ConfigurationId, Import, ImportConflict, LinkReason,

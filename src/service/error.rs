@@ -175,11 +175,7 @@ fn refused_fields(code: Code, reason: ErrorReason, violations: Vec<Violation>) -
         .map(|each| FieldViolation::new(each.field, each.description))
         .collect::<Vec<_>>();
     let bad_request = pb::BadRequest::from(BadRequest::new(field_violations));
-    detailed(
-        reject(code, reason, summary.join("; ")),
-        "BadRequest",
-        &bad_request,
-    )
+    detailed(reject(code, reason, summary.join("; ")), "BadRequest", &bad_request)
 }
 
 fn failed_store(error: &repository::Error) -> ConnectError {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use scimd::clock::SystemRandom;
 use scimd::model::{
-    Condition, ConfigurationId, GroupContent, GroupId, LinkRefusal, MemberChange, MemberId, NewConfiguration,
-    Scope, Slice, TokenLifetime, User, UserContent, UserId, Written,
+    Condition, ConfigurationId, GroupContent, GroupId, LinkRefusal, MemberChange, MemberId,
+    NewConfiguration, Scope, Slice, TokenLifetime, User, UserContent, UserId, Written,
 };
 use scimd::repository::{Error, Repository, Write};
 use scimd::token::{Kind, PlainToken};

@@ -8,7 +8,8 @@ use crate::harness::{Answer, TestServer, on_both_engines};
 
 fn outcomes(answer: &Answer) -> Vec<String> {
     let imports = answer.clone().ok()["imports"].as_array().cloned().unwrap_or_default();
-    let outcome = |import: &Value| import["outcome"].as_str().unwrap().replace("ACCOUNT_IMPORT_OUTCOME_", "");
+    let outcome =
+        |import: &Value| import["outcome"].as_str().unwrap().replace("ACCOUNT_IMPORT_OUTCOME_", "");
     imports.iter().map(outcome).collect()
 }
 
@@ -16,7 +17,8 @@ fn outcomes(answer: &Answer) -> Vec<String> {
 async fn all(world: &World) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let accounts = world.accounts().await;
-    let mut all: Vec<_> = accounts.iter().map(|each| (text(&each["clientId"]), text(&each["email"]))).collect();
+    let mut all: Vec<_> =
+        accounts.iter().map(|each| (text(&each["clientId"]), text(&each["email"]))).collect();
     all.sort();
     all
 }

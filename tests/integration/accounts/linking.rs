@@ -268,6 +268,20 @@ on_both_engines! {
         assert_eq!(world.accounts().await.len(), 10);
     }
 
+    async fn of_two_who_come_back_at_once_with_one_email_one_is_let_in(server: TestServer) {
+        let world = World::new(&server).await;
+        for round in 0..10 {
+            let email = format!("user{round}@x");
+            let first = id(&provision(&world.one, &format!("first{round}"), &email, false).await);
+            world.one.scim.delete(&format!("/Users/{first}")).await;
+            let (one, two) = (format!("one{round}"), format!("two{round}"));
+            let (one, two) = tokio::join!(provision(&world.one, &one, &email, false), provision(&world.one, &two, &email, false));
+            let mut statuses = [one.status, two.status];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [201, 409]);
+        }
+    }
+
     async fn bulk_is_refused_what_alone_is_refused(server: TestServer) {
         let world = World::new(&server).await;
         world.imported("77", "ann@x", true).await;

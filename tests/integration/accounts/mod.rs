@@ -81,9 +81,8 @@ fn account(client_id: &str, email: &str, verified: bool) -> Value {
 }
 
 fn link_of(link: &Value) -> (String, String, String) {
-    let text = |name: &str, prefix: &str| {
-        link[name].as_str().unwrap_or_default().replace(prefix, "")
-    };
+    let text =
+        |name: &str, prefix: &str| link[name].as_str().unwrap_or_default().replace(prefix, "");
     (
         text("accountId", ""),
         text("decision", "ACCOUNT_LINK_DECISION_"),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use scimd::proto::gitpod::v1::PaginationRequest;
 use scimd::proto::scimd::v1::event::State;
 use scimd::proto::scimd::v1::{
-    Account, Event, EventKind, GetSnapshotRequest, GetSnapshotResponse, Group, ListGroupMembersRequest,
-    ListAccountsRequest, ListGroupsRequest, ListUsersRequest, Member, User, member,
+    Account, Event, EventKind, GetSnapshotRequest, GetSnapshotResponse, Group, ListAccountsRequest,
+    ListGroupMembersRequest, ListGroupsRequest, ListUsersRequest, Member, User, member,
 };
 
 use super::{AccountsClient, GrpcClient};

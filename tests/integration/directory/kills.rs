@@ -94,7 +94,8 @@ async fn kills(engine: Engine, replicas: usize) {
         writer.unwrap();
     }
     let copy = consumer.await.unwrap();
-    let (mut client, mut accounts) = (grpc(&run.url(0), &key).await, accounts(&run.url(0), &key).await);
+    let (mut client, mut accounts) =
+        (grpc(&run.url(0), &key).await, accounts(&run.url(0), &key).await);
     let there = Copy::of_lists(&mut client, &mut accounts, ORGANIZATION).await;
     assert!(copy.number > 100, "too little was done: {}", copy.number);
     copy.assert_same(there);
@@ -190,7 +191,8 @@ async fn write(run: Arc<Run>, writer: usize) {
         let name = format!("user{writer}-{round}");
         // Some of them have an account that is imported, removed and made anew.
         let email = format!("user{}@example.com", (round + writer) % IMPORTED);
-        let emails = if round % 3 == 0 { json!([]) } else { json!([{ "value": email, "verified": true }]) };
+        let emails =
+            if round % 3 == 0 { json!([]) } else { json!([{ "value": email, "verified": true }]) };
         let body = json!({ "userName": name, "emails": emails });
         let Some(user) = send(Method::POST, "/Users", body).await else {
             sleep(Duration::from_millis(20)).await;

@@ -48,8 +48,7 @@ async fn import(product: Client, organization: String, rounds: usize) {
 /// from the numbers.
 async fn provision(scim: ScimClient, writer: usize, rounds: usize) {
     for round in 0..rounds {
-        let made =
-            scim.post("/Users", person(writer, round)).await;
+        let made = scim.post("/Users", person(writer, round)).await;
         let user = made.body["id"].as_str().unwrap().to_owned();
         let group = scim.post("/Groups", json!({ "displayName": format!("group{writer}-{round}"), "members": [{ "value": user }] })).await;
         let group = group.body["id"].as_str().unwrap().to_owned();
