@@ -1,5 +1,6 @@
 //! Plain values that every room may use: no I/O, no wire format, no SQL.
 
+mod access;
 mod account;
 mod api_key;
 mod changes;
@@ -16,10 +17,10 @@ mod scope;
 mod sorting;
 mod token_notice;
 
+pub use access::{Access, AccessDecision, AccessOfUser, Person};
 pub use account::{
-    Access, AccessDecision, AccessOfUser, Account, AccountFilter, Candidate, Import,
-    ImportConflict, ImportedAccount, Link, LinkReason, LinkRefusal, Person, PrimaryEmail,
-    is_verified,
+    Account, AccountFilter, Candidate, Import, ImportConflict, ImportedAccount, Link, LinkReason,
+    LinkRefusal, PrimaryEmail, is_verified,
 };
 pub use api_key::{ApiKey, NewApiKey, Role};
 pub use changes::changed_paths;

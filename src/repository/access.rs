@@ -39,7 +39,8 @@ impl Read {
             configuration.map(ConfigurationId::as_uuid).into(),
             USERS_AT_MOST.into(),
         ];
-        decision(events::query(&self.connection, &sql, values).await?)
+        let rows: Vec<Row> = events::query(&self.connection, &sql, values).await?;
+        decision(&rows)
     }
 }
 
@@ -49,100 +50,93 @@ impl Read {
 /// SQLite keeps the order of `CROSS JOIN`: without statistics it begins with any
 /// table otherwise. PostgreSQL chooses the order itself.
 fn statement(person: &Person) -> (String, Value) {
-    let search = search(person);
-    let former = search.former.iter().map(|condition| {
+    let Search { account, user, former, value } = search(person);
+    // Users that are meant by what they are called.
+    let named = user.map_or_else(String::new, |column| {
         format!(
-            "UNION ALL SELECT 1, former.configuration_id, former.user_id, former.account_id \
-                 FROM scim_former_users AS former \
-                 WHERE former.organization_id = $1 AND {condition} \
-                     AND ($3 IS NULL OR former.configuration_id = $3) "
+            "named AS (SELECT person.configuration_id, person.id, person.active, \
+                 person.account_id FROM {OWNERS} CROSS JOIN scim_users AS person \
+             WHERE person.configuration_id = owner.id AND person.{column} = $2 \
+                 AND ($3 IS NULL OR owner.id = $3)), "
         )
     });
-    let (meant, former) = (search.meant, former.collect::<String>());
+    let of_account = account.map(|column| {
+        format!("SELECT id FROM scim_accounts WHERE organization_id = $1 AND {column} = $2")
+    });
+    let of_named = user.map(|_| "SELECT account_id FROM named".to_owned());
+    let meant = of_account.into_iter().chain(of_named).collect::<Vec<_>>().join(" UNION ALL ");
+    let and_named = user.map_or("", |_| "SELECT * FROM named UNION ");
+    let former = former.iter().map(|condition| {
+        format!(
+            "UNION ALL SELECT 1, former.configuration_id, former.user_id, former.account_id \
+             FROM {condition} AND ($3 IS NULL OR former.configuration_id = $3) "
+        )
+    });
+    let former: String = former.collect();
     let sql = format!(
-        "WITH meant (account_id, configuration_id, user_id) AS ({meant}), \
-             found AS ( \
-                 SELECT person.configuration_id, person.id, person.active, person.account_id \
-                 FROM meant CROSS JOIN scim_users AS person \
-                 WHERE person.configuration_id = meant.configuration_id \
-                     AND person.id = meant.user_id \
-                 UNION \
-                 SELECT person.configuration_id, person.id, person.active, person.account_id \
-                 FROM meant CROSS JOIN scim_users AS person \
-                 WHERE person.account_id = meant.account_id), \
-             told AS ( \
-                 SELECT CAST(CASE WHEN owner.id IS NULL THEN 1 WHEN NOT found.active THEN 2 \
-                         WHEN NOT owner.enabled THEN 3 ELSE 4 END AS bigint) AS access, \
-                     found.configuration_id, found.id AS user_id, found.account_id \
-                 FROM found LEFT JOIN scim_configurations AS owner \
-                     ON owner.id = found.configuration_id \
-                 {former}\
-                 UNION ALL SELECT 0, NULL, NULL, meant.account_id FROM meant \
-                 WHERE meant.account_id IS NOT NULL) \
-             SELECT told.access, told.configuration_id, told.user_id, account.id AS account_id, \
-                 account.client_id \
-             FROM told LEFT JOIN scim_accounts AS account \
-                 ON account.organization_id = $1 AND account.id = told.account_id \
-             ORDER BY told.access DESC, told.configuration_id, told.user_id LIMIT $4"
+        "WITH {named}meant (account_id) AS ({meant}), \
+         found AS ({and_named}\
+             SELECT person.configuration_id, person.id, person.active, person.account_id \
+             FROM meant CROSS JOIN scim_users AS person \
+             WHERE person.account_id = meant.account_id), \
+         told AS ( \
+             SELECT CAST(CASE WHEN owner.id IS NULL THEN 1 WHEN NOT found.active THEN 2 \
+                     WHEN NOT owner.enabled THEN 3 ELSE 4 END AS bigint) AS access, \
+                 found.configuration_id, found.id AS user_id, found.account_id \
+             FROM found LEFT JOIN scim_configurations AS owner \
+                 ON owner.id = found.configuration_id \
+             {former}\
+             UNION ALL SELECT 0, NULL, NULL, meant.account_id FROM meant \
+             WHERE meant.account_id IS NOT NULL) \
+         SELECT told.access, told.configuration_id, told.user_id, account.id AS account_id, \
+             account.client_id \
+         FROM told LEFT JOIN scim_accounts AS account \
+             ON account.organization_id = $1 AND account.id = told.account_id \
+         ORDER BY told.access DESC, told.configuration_id, told.user_id LIMIT $4"
     );
-    (sql, search.value)
+    (sql, value)
 }
 
 /// How a person is found.
 struct Search {
-    /// The users that are meant, each with its account; or an account alone.
-    meant: String,
+    /// By which column of its account.
+    account: Option<&'static str>,
+    /// By which column of a user.
+    user: Option<&'static str>,
     /// What is true of a deleted user that was meant, each by an index of its own.
-    former: Vec<String>,
-    /// What is asked: `$2`.
+    former: Vec<&'static str>,
+    /// What is asked.
     value: Value,
 }
 
 fn search(person: &Person) -> Search {
-    let by_account = |column: &str| {
-        format!(
-            "SELECT id, CAST(NULL AS uuid), CAST(NULL AS uuid) FROM scim_accounts \
-             WHERE organization_id = $1 AND {column} = $2"
-        )
-    };
-    let by_user = |column: &str| {
-        format!(
-            "SELECT person.account_id, person.configuration_id, person.id \
-             FROM {OWNERS} CROSS JOIN scim_users AS person \
-             WHERE person.configuration_id = owner.id AND person.{column} = $2 \
-                 AND ($3 IS NULL OR owner.id = $3)"
-        )
-    };
-    let of_account = "former.account_id IN (SELECT account_id FROM meant)".to_owned();
-    match person {
-        Person::Account(id) => {
-            Search { meant: by_account("id"), former: vec![of_account], value: id.as_uuid().into() }
+    const OF_ACCOUNT: &str = "meant CROSS JOIN scim_former_users AS former \
+         WHERE former.account_id = meant.account_id";
+    let (account, user, former, value) = match person {
+        Person::Account(id) => (Some("id"), None, vec![OF_ACCOUNT], id.as_uuid().into()),
+        Person::ClientId(id) => (Some("client_id"), None, vec![OF_ACCOUNT], id.as_str().into()),
+        Person::Email(key) => {
+            const OF_EMAIL: &str = "scim_former_users AS former \
+                 WHERE former.organization_id = $1 AND former.email_key = $2";
+            let (account, user) = (Some("email_key"), Some("other_email_key"));
+            (account, user, vec![OF_ACCOUNT, OF_EMAIL], key.as_str().into())
         }
-        Person::ClientId(id) => Search {
-            meant: by_account("client_id"),
-            former: vec![of_account],
-            value: id.as_str().into(),
-        },
-        Person::Email(key) => Search {
-            meant: format!("{} UNION ALL {}", by_account("email_key"), by_user("other_email_key")),
-            former: vec![of_account, "former.email_key = $2".to_owned()],
-            value: key.as_str().into(),
-        },
-        Person::UserName(key) => Search {
-            meant: by_user("user_name_key"),
-            former: vec!["former.user_name_key = $2".to_owned()],
-            value: key.as_str().into(),
-        },
-        Person::ExternalId(id) => Search {
-            meant: by_user("external_id"),
-            former: vec!["former.external_id = $2".to_owned()],
-            value: id.as_str().into(),
-        },
-    }
+        Person::UserName(key) => {
+            const OF_NAME: &str = "scim_former_users AS former \
+                 WHERE former.organization_id = $1 AND former.user_name_key = $2";
+            (None, Some("user_name_key"), vec![OF_NAME], key.as_str().into())
+        }
+        Person::ExternalId(id) => {
+            const OF_ID: &str = "scim_former_users AS former \
+                 WHERE former.organization_id = $1 AND former.external_id = $2";
+            (None, Some("external_id"), vec![OF_ID], id.as_str().into())
+        }
+    };
+    Search { account, user, former, value }
 }
 
 /// What follows from what was found: whoever is let in by one is let in.
-fn decision(rows: Vec<Row>) -> Result<AccessDecision> {
+fn decision(rows: &[Row]) -> Result<AccessDecision> {
     let Some(first) = rows.first() else {
         return Ok(AccessDecision {
             access: Access::Unknown,
@@ -154,7 +148,7 @@ fn decision(rows: Vec<Row>) -> Result<AccessDecision> {
     let (access, account) = (access(first.access)?, first.account_id);
     let client_id = first.client_id.clone();
     let mut users = Vec::new();
-    for row in &rows {
+    for row in rows {
         let (Some(configuration), Some(user)) = (row.configuration_id, row.user_id) else {
             continue;
         };

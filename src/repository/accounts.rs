@@ -75,10 +75,9 @@ impl Write {
         if unlinked >= UNLINKED_AT_ONCE {
             return Ok(Deletion::Unfinished);
         }
-        for (table, column) in [("scim_former_users", "account_id"), ("scim_accounts", "id")] {
-            let sql = format!("DELETE FROM {table} WHERE organization_id = $1 AND {column} = $2");
-            self.execute(sql, [organization.as_uuid().into(), id.as_uuid().into()]).await?;
-        }
+        self.forget_users(id).await?;
+        let key = (organization.as_uuid(), id.as_uuid());
+        Entity::delete_by_id(key).exec(&self.transaction).await?;
         self.record_account_deleted(organization, id);
         Ok(Deletion::Done)
     }

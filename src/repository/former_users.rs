@@ -2,12 +2,12 @@
 //! sign in is asked by what the user was called.
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{EntityTrait, FromQueryResult, Set};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Set};
 use uuid::Uuid;
 
 use super::entity::former_user::{ActiveModel, Column, Entity};
 use super::{Result, Write};
-use crate::model::{ConfigurationId, OrganizationId, UserId};
+use crate::model::{AccountId, ConfigurationId, OrganizationId, UserId};
 
 /// Of a user that is deleted.
 #[derive(FromQueryResult)]
@@ -38,13 +38,22 @@ impl Write {
                  JOIN scim_configurations AS owner ON owner.id = leaving.configuration_id \
              WHERE leaving.configuration_id = $1 AND leaving.id = $2 \
                  AND leaving.account_id IS NOT NULL \
-             ON CONFLICT (organization_id, account_id, configuration_id) DO UPDATE \
+             ON CONFLICT (account_id, configuration_id) DO UPDATE \
              SET user_id = excluded.user_id, user_name_key = excluded.user_name_key, \
                  external_id = excluded.external_id, email_key = excluded.email_key, \
                  deleted_at = excluded.deleted_at";
         let values =
             [configuration.as_uuid().into(), id.as_uuid().into(), self.now.as_micros().into()];
         self.execute(SQL, values).await?;
+        Ok(())
+    }
+
+    /// Forgets what an account remembers.
+    pub(super) async fn forget_users(&self, account: AccountId) -> Result<()> {
+        Entity::delete_many()
+            .filter(Column::AccountId.eq(account.as_uuid()))
+            .exec(&self.transaction)
+            .await?;
         Ok(())
     }
 
@@ -75,7 +84,7 @@ impl Write {
         if rows.is_empty() {
             return Ok(());
         }
-        let key = [Column::OrganizationId, Column::AccountId, Column::ConfigurationId];
+        let key = [Column::AccountId, Column::ConfigurationId];
         let values = [
             Column::UserId,
             Column::UserNameKey,

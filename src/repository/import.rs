@@ -1,7 +1,7 @@
 //! Taking over what the application tells of its accounts: all of a request or
 //! nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, Set};
@@ -65,6 +65,31 @@ struct Users {
     asks_proofs: bool,
 }
 
+/// The accounts that items may be about, to be found by each of their keys.
+#[derive(Default)]
+struct Known {
+    accounts: HashMap<Uuid, Present>,
+    client_ids: HashMap<String, Uuid>,
+    emails: HashMap<String, Uuid>,
+}
+
+impl Known {
+    fn add(&mut self, present: Present) {
+        let id = present.row.id;
+        self.client_ids.extend(present.row.client_id.clone().map(|client_id| (client_id, id)));
+        self.emails.insert(present.row.email_key.clone(), id);
+        self.accounts.insert(id, present);
+    }
+
+    fn of_client_id(&self, client_id: &str) -> Option<&Present> {
+        self.accounts.get(self.client_ids.get(client_id)?)
+    }
+
+    fn of_email(&self, key: &str) -> Option<&Present> {
+        self.accounts.get(self.emails.get(key)?)
+    }
+}
+
 /// What an item comes to: the row as it shall be, and what it was.
 struct Plan {
     before: Option<Model>,
@@ -94,7 +119,7 @@ impl Write {
             .collect();
         let mut plans = Vec::with_capacity(items.len());
         for (place, ((item, key), target)) in items.iter().zip(&keys).zip(targets).enumerate() {
-            let holder = present.values().find(|present| present.row.email_key == *key);
+            let holder = present.of_email(key);
             let is_taken = |own: Option<Uuid>| {
                 holder.is_some_and(|holder| {
                     Some(holder.row.id) != own && !leaving.contains(&holder.row.id)
@@ -122,21 +147,28 @@ impl Write {
         organization: OrganizationId,
         items: &[ImportedAccount],
         keys: &[String],
-    ) -> Result<BTreeMap<Uuid, Present>> {
-        let texts = |parameter: &str| match self.backend() {
-            DbBackend::Sqlite => format!("IN (SELECT value FROM json_each({parameter}))"),
-            _ => format!("= ANY (ARRAY(SELECT json_array_elements_text({parameter}::json)))"),
+    ) -> Result<Known> {
+        // Each text by itself: of a list SQLite would rather look through all of
+        // the organization.
+        let each = |parameter: &str| match self.backend() {
+            DbBackend::Sqlite => format!("json_each({parameter}) AS each"),
+            _ => format!("json_array_elements_text({parameter}::json) AS each (value)"),
         };
+        let having = |column: &str, parameter: &str| {
+            format!(
+                "SELECT own.id FROM {} CROSS JOIN scim_accounts AS own \
+                 WHERE own.organization_id = $1 AND own.{column} = each.value",
+                each(parameter)
+            )
+        };
+        let (by_client_id, by_email) = (having("client_id", "$2"), having("email_key", "$3"));
         let ids = super::ids::among(self.backend(), "$4");
-        let (client_ids, email_keys) = (texts("$2"), texts("$3"));
         let lock = self.on_postgres("FOR UPDATE OF account");
-        let own = "SELECT id FROM scim_accounts WHERE organization_id = $1";
         let sql = format!(
             "SELECT account.* FROM scim_accounts AS account \
              WHERE account.organization_id = $1 AND account.id IN \
-                 ({own} AND client_id IS NOT NULL AND client_id {client_ids} \
-                  UNION {own} AND email_key {email_keys} \
-                  UNION {own} AND id{ids}) \
+                 ({by_client_id} UNION {by_email} \
+                  UNION SELECT id FROM scim_accounts WHERE organization_id = $1 AND id{ids}) \
              ORDER BY account.id {lock}"
         );
         let client_ids: Vec<_> = items.iter().map(|item| &item.client_id).collect();
@@ -148,14 +180,14 @@ impl Write {
             super::ids::value(self.backend(), named),
         ];
         let rows: Vec<Model> = self.query(sql, values).await?;
-        let mut present = BTreeMap::new();
+        let mut present = Known::default();
         for row in rows {
             // Asked when nobody else can be linked to it any more.
             let users = match row.client_id {
                 None => self.users_of(organization, &row).await?,
                 Some(_) => Users::default(),
             };
-            present.insert(row.id, Present { row, users });
+            present.add(Present { row, users });
         }
         Ok(present)
     }
@@ -306,15 +338,13 @@ fn repeated(items: &[ImportedAccount], keys: &[String]) -> Vec<(usize, ImportCon
 
 /// The account here that an item is about, if there is one.
 fn target<'a>(
-    present: &'a BTreeMap<Uuid, Present>,
+    present: &'a Known,
     item: &ImportedAccount,
     key: &str,
 ) -> std::result::Result<Option<&'a Present>, ImportConflict> {
-    let has_client_id =
-        |present: &&Present| present.row.client_id.as_ref() == Some(&item.client_id);
-    let known = present.values().find(has_client_id);
+    let known = present.of_client_id(&item.client_id);
     if let Some(id) = item.account {
-        let named = present.get(&id.as_uuid()).ok_or(ImportConflict::NoSuchAccount)?;
+        let named = present.accounts.get(&id.as_uuid()).ok_or(ImportConflict::NoSuchAccount)?;
         return match (&named.row.client_id, known) {
             (Some(other), _) if *other != item.client_id => Err(ImportConflict::AccountTaken),
             (_, Some(known)) if known.row.id != named.row.id => Err(ImportConflict::ClientIdTaken),
@@ -324,9 +354,7 @@ fn target<'a>(
     if known.is_some() {
         return Ok(known);
     }
-    let Some(holder) = present.values().find(|present| present.row.email_key == key) else {
-        return Ok(None);
-    };
+    let Some(holder) = present.of_email(key) else { return Ok(None) };
     if holder.row.client_id.is_some() {
         // Unless it has another email afterwards, which is looked at later.
         return Ok(None);

@@ -28,7 +28,7 @@ impl Repository {
         let is_told = told.is_some_and(|told| {
             told.account_id == refusal.account.as_uuid()
                 && told.reason == i64::from(refusal.reason.number())
-                && told.told_at > tx.now().as_micros() - TOLD_ONCE_IN
+                && told.at > tx.now().as_micros() - TOLD_ONCE_IN
         });
         if !is_told && tx.note_refusal(configuration, &key, refusal).await? {
             tx.record_refused(configuration, refusal);
@@ -44,7 +44,7 @@ impl Read {
         configuration: ConfigurationId,
         user_name_key: &str,
     ) -> Result<Option<Told>> {
-        const SQL: &str = "SELECT account_id, reason, told_at FROM scim_link_refusals \
+        const SQL: &str = "SELECT account_id, reason, told_at AS at FROM scim_link_refusals \
              WHERE configuration_id = $1 AND user_name_key = $2";
         self.query_one(SQL, [configuration.as_uuid().into(), user_name_key.into()]).await
     }
@@ -96,5 +96,5 @@ impl Write {
 struct Told {
     account_id: Uuid,
     reason: i64,
-    told_at: i64,
+    at: i64,
 }

@@ -147,15 +147,16 @@ impl Write {
     /// the email and its account another one: the account that has it by now, or
     /// else that user's.
     async fn remembered(&self, configuration: ConfigurationId, key: &str) -> Result<Found> {
+        const OWNER: &str = "(SELECT organization_id FROM scim_configurations WHERE id = $1)";
         let (found, lock) = (found("account", "$1"), self.on_postgres("FOR UPDATE OF account"));
         let sql = format!(
             "SELECT {found} FROM scim_accounts AS account \
-             WHERE account.organization_id = \
-                     (SELECT organization_id FROM scim_configurations WHERE id = $1) \
-                 AND (account.email_key = $2 OR account.id IN \
-                     (SELECT former.account_id FROM scim_former_users AS former \
-                      WHERE former.organization_id = account.organization_id \
-                          AND former.email_key = $2 AND former.configuration_id = $1)) \
+             WHERE account.organization_id = {OWNER} AND account.id IN \
+                 (SELECT own.id FROM scim_accounts AS own \
+                  WHERE own.organization_id = {OWNER} AND own.email_key = $2 \
+                  UNION ALL SELECT former.account_id FROM scim_former_users AS former \
+                  WHERE former.organization_id = {OWNER} \
+                      AND former.email_key = $2 AND former.configuration_id = $1) \
              ORDER BY CASE WHEN account.email_key = $2 THEN 0 ELSE 1 END, account.id LIMIT 1 {lock}"
         );
         let values = [configuration.as_uuid().into(), key.into()];
@@ -167,7 +168,7 @@ impl Write {
 
 /// What is read of an account for a user of a configuration.
 fn found(account: &str, configuration: &str) -> String {
-    let mut columns: String = [
+    let columns = [
         "organization_id",
         "id",
         "client_id",
@@ -177,18 +178,16 @@ fn found(account: &str, configuration: &str) -> String {
         "configuration_id",
         "created_at",
         "updated_at",
-    ]
-    .iter()
-    .map(|column| format!("{account}.{column} AS {column}, "))
-    .collect();
-    columns.push_str(&format!(
-        "(SELECT allow_unverified_email_account_linking FROM scim_configurations \
+    ];
+    let columns = columns.map(|column| format!("{account}.{column} AS {column}")).join(", ");
+    format!(
+        "{columns}, \
+         (SELECT allow_unverified_email_account_linking FROM scim_configurations \
           WHERE id = {configuration}) AS is_unverified_allowed, \
          COALESCE({account}.configuration_id = {configuration}, FALSE) AS is_made_here, \
          EXISTS (SELECT 1 FROM scim_users AS holder WHERE holder.account_id = {account}.id \
              AND holder.configuration_id = {configuration}) AS is_held"
-    ));
-    columns
+    )
 }
 
 #[derive(FromQueryResult)]

@@ -59,6 +59,8 @@ impl Write {
         before: &str,
         email: Option<&PrimaryEmail>,
     ) -> Result<Option<String>> {
+        const KEPT: &str = "SELECT email_key FROM scim_accounts WHERE organization_id = \
+                 (SELECT organization_id FROM scim_configurations WHERE id = $1) AND id = $2";
         let Some(email) = email else { return Ok(Some(String::new())) };
         let key = email.key();
         let sql = "UPDATE scim_accounts \
@@ -88,8 +90,6 @@ impl Write {
             self.record_account(moved.organization_id.into(), &moved.into());
             return Ok(None);
         }
-        const KEPT: &str = "SELECT email_key FROM scim_accounts WHERE organization_id = \
-                 (SELECT organization_id FROM scim_configurations WHERE id = $1) AND id = $2";
         let values = [configuration.as_uuid().into(), account.as_uuid().into()];
         let kept: Vec<Kept> = self.query(KEPT, values).await?;
         let is_same = kept.iter().any(|kept| kept.email_key == key);

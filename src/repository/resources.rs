@@ -183,7 +183,7 @@ pub(super) async fn count<E: Resource, C: ConnectionTrait>(
 /// Written out, because every request runs one. `ids` is what stands behind the
 /// column.
 fn select_by_id<E: Resource>(ids: &str) -> String {
-    let more: String = E::MORE.iter().map(|field| format!(", {}", field.unquoted())).collect();
+    let more = E::MORE.iter().fold(String::new(), |more, field| more + ", " + field.unquoted());
     format!(
         "SELECT id, document, version, created_at, updated_at{more} FROM {} \
          WHERE configuration_id = $1 AND id{ids}",

@@ -37,7 +37,9 @@ CREATE INDEX scim_users_by_other_email
     WHERE other_email_key IS NOT NULL;
 
 -- What an account remembers of its users that were deleted: of each configuration
--- the last one. email_key only where it was not the one of the account.
+-- the last one. email_key only where it was not the one of the account. The key does
+-- not begin with the organization: SQLite would look through all of it then, instead
+-- of into the other indexes.
 CREATE TABLE scim_former_users (
     organization_id BLOB NOT NULL,
     account_id BLOB NOT NULL,
@@ -47,7 +49,7 @@ CREATE TABLE scim_former_users (
     external_id TEXT,
     email_key TEXT,
     deleted_at INTEGER NOT NULL,
-    PRIMARY KEY (organization_id, account_id, configuration_id)
+    PRIMARY KEY (account_id, configuration_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX scim_former_users_by_user_name

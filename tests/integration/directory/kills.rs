@@ -156,7 +156,7 @@ async fn import(run: Arc<Run>) {
             json!({
                 "clientId": number.to_string(),
                 "email": format!("user{number}@example.com"),
-                "emailVerified": (round + number) % 7 != 0,
+                "emailVerified": !(round + number).is_multiple_of(7),
             })
         };
         let accounts: Vec<_> = (0..IMPORTED).map(account).collect();
