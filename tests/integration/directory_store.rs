@@ -1,5 +1,6 @@
 //! The store of users, groups and memberships, without a door before it.
 
+mod accounts;
 mod conditions;
 mod events;
 mod forgetting;
