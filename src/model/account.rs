@@ -64,6 +64,8 @@ pub enum ImportConflict {
     ClientIdRepeated,
     /// Another account of the request has this email.
     EmailRepeated,
+    /// Another account of the request is the same one here.
+    AccountRepeated,
     /// An account of another client id has the email.
     EmailTaken,
     /// The email is that of an account that was made for a user whose email

@@ -118,6 +118,7 @@ impl Write {
             .map(|present| present.row.id)
             .collect();
         let mut plans = Vec::with_capacity(items.len());
+        let mut meant = HashSet::new();
         for (place, ((item, key), target)) in items.iter().zip(&keys).zip(targets).enumerate() {
             let holder = present.of_email(key);
             let is_taken = |own: Option<Uuid>| {
@@ -127,6 +128,10 @@ impl Write {
             };
             match target {
                 Err(conflict) => conflicts.push((place, conflict)),
+                // By its id for one item and by its email for another.
+                Ok(Some(target)) if !meant.insert(target.row.id) => {
+                    conflicts.push((place, ImportConflict::AccountRepeated));
+                }
                 Ok(target) if is_taken(target.map(|target| target.row.id)) => {
                     conflicts.push((place, ImportConflict::EmailTaken));
                 }

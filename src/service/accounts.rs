@@ -264,6 +264,9 @@ fn told(place: usize, conflict: ImportConflict) -> Violation {
         ImportConflict::EmailRepeated => {
             ("email", "is that of an earlier account of the request".to_owned())
         }
+        ImportConflict::AccountRepeated => {
+            ("email", "is that of an account that an earlier one of the request is".to_owned())
+        }
         ImportConflict::EmailTaken => {
             ("email", "is that of an account with another client id".to_owned())
         }

@@ -163,6 +163,19 @@ on_both_engines! {
         }
     }
 
+    async fn an_account_is_no_two_of_a_request(server: TestServer) {
+        let world = World::new(&server).await;
+        let user = id(&provision(&world.one, "ann", "ann@x", true).await);
+        let mut named = account("77", "new@x", true);
+        named["accountId"] = json!(world.link(&world.one, &user).await.0);
+        for items in [json!([named, account("78", "ann@x", true)]), json!([account("78", "ann@x", true), named])] {
+            let answer = world.import(items).await;
+            assert_eq!(answer.reason(), "ACCOUNT_CONFLICT");
+            assert_eq!(answer.violations().keys().collect::<Vec<_>>(), ["accounts[1].email"]);
+        }
+        assert_eq!(all(&world).await, pairs([("", "ann@x")]));
+    }
+
     async fn what_was_taken_over_by_its_email_must_be_proven_like_others(server: TestServer) {
         let world = World::new(&server).await;
         let user = id(&provision(&world.one, "ann", "ann@x", false).await);
