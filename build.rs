@@ -13,9 +13,10 @@ mod rules;
 use prost_reflect::DescriptorPool;
 
 const ROOT: &str = "proto";
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "gitpod/v1/organization.proto",
     "gitpod/v1/identity.proto",
+    "scimd/v1/account.proto",
     "scimd/v1/directory.proto",
     "scimd/v1/error.proto",
     "scimd/v1/webhook.proto",

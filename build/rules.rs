@@ -59,8 +59,19 @@ fn check(pool: &DescriptorPool, field: &FieldDescriptor) -> Option<String> {
     let mut rules = Rules::of(pool, field);
     let name = field.name();
     let unsupported = |what: &str| panic!("{}: {what} is not supported", field.full_name());
-    if field.is_list() || field.is_map() {
-        unsupported("validation of a repeated field");
+    if field.is_map() {
+        unsupported("validation of a map");
+    }
+    if field.is_list() {
+        // The elements keep their own rules, if they are messages.
+        if !matches!(field.kind(), Kind::Message(_)) {
+            unsupported("validation of a repeated field of this type");
+        }
+        let max_items = rules.length("repeated.max_items");
+        if let Some(rule) = rules.0.keys().next() {
+            unsupported(&format!("the rule {rule}"));
+        }
+        return Some(format!("found.repeated({name:?}, &self.{name}, {max_items});"));
     }
     // Without explicit presence the zero value is the absent one, and only
     // `required` refuses it; every other rule still sees it.

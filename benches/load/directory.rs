@@ -124,6 +124,11 @@ impl Person {
         id(self.0, self.0)
     }
 
+    /// The id of the account that was made with this user.
+    pub fn account(self) -> Uuid {
+        id(self.0, 1 << 49 | self.0)
+    }
+
     pub fn created_at(self) -> i64 {
         instant(self.0)
     }

@@ -21,6 +21,7 @@ pub enum Meaning {
     KeyHash,
     Lifetime,
     User,
+    Account,
     Group,
     UserNameKey,
     ExternalId,
@@ -46,6 +47,8 @@ pub enum Meaning {
     ResourcesAtMost,
     ConfigurationsAtMost,
     One,
+    /// What most rows have no value of.
+    Nothing,
 }
 
 /// The type of a value.
@@ -66,13 +69,15 @@ pub enum Value {
     Integer(i64),
     Boolean(bool),
     Bytes(Vec<u8>),
+    /// No text.
+    Null,
 }
 
 impl Value {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Uuid(_) => Kind::Uuid,
-            Self::Text(_) => Kind::Text,
+            Self::Text(_) | Self::Null => Kind::Text,
             Self::Integer(_) => Kind::Integer,
             Self::Boolean(_) => Kind::Boolean,
             Self::Bytes(_) => Kind::Bytes,
@@ -88,13 +93,16 @@ impl Meaning {
             _ if many => Self::Many,
             ("scim_configurations", "id") | (_, "configuration_id") => Self::Configuration,
             ("scim_users", "id") | (_, "user_id" | "member_id") => Self::User,
+            ("scim_accounts", "id") | (_, "account_id") => Self::Account,
             ("scim_groups", "id") | (_, "group_id") => Self::Group,
             ("scim_configurations", "token_hash") => Self::TokenHash,
             ("api_keys", "hash") => Self::KeyHash,
             (_, "organization_id") => Self::Organization,
             (_, "sso_configuration_id") => Self::Sso,
             (_, "name") => Self::Name,
-            (_, "enabled" | "allow_unverified_email_account_linking") => Self::Flag,
+            (_, "enabled" | "allow_unverified_email_account_linking" | "email_verified") => {
+                Self::Flag
+            }
             (_, "token_lifetime") => Self::Lifetime,
             (_, "user_name_key") => Self::UserNameKey,
             (_, "external_id") => Self::ExternalId,
@@ -112,11 +120,13 @@ impl Meaning {
                 Self::Now
             }
             (_, "value_key") => Self::Email(repeated),
+            ("scim_accounts", "email" | "email_key") => Self::Email(0),
+            (_, "other_email_key") => Self::Nothing,
             (_, "member_count") => Self::MoreMembers,
             ("scim_users" | "scim_groups", "limit") => Self::ResourcesAtMost,
             ("scim_configurations", "limit") => Self::ConfigurationsAtMost,
             // How many events there are at once, and of which kind.
-            (_, "limit" | "newest" | "kind") => Self::One,
+            (_, "limit" | "newest" | "kind" | "account_reason") => Self::One,
             _ => return None,
         })
     }
@@ -128,6 +138,7 @@ impl Meaning {
             | Self::Organization
             | Self::Sso
             | Self::User
+            | Self::Account
             | Self::Group
             | Self::EventSubject => Kind::Uuid,
             Self::Name
@@ -139,7 +150,8 @@ impl Meaning {
             | Self::Changed
             | Self::State(_)
             | Self::Many
-            | Self::OneOfMany(_) => Kind::Text,
+            | Self::OneOfMany(_)
+            | Self::Nothing => Kind::Text,
             Self::Flag | Self::Active | Self::True => Kind::Boolean,
             Self::TokenHash | Self::KeyHash | Self::Origin => Kind::Bytes,
             Self::Lifetime
@@ -186,6 +198,7 @@ impl Constants {
             Meaning::KeyHash => Value::Bytes(self.key_hash.clone()),
             Meaning::Lifetime => Value::Integer(subject.lifetime),
             Meaning::User => Value::Uuid(subject.user),
+            Meaning::Account => Value::Uuid(subject.account),
             Meaning::Group => Value::Uuid(subject.group()),
             Meaning::UserNameKey => Value::Text(subject.person.user_name()),
             Meaning::ExternalId => Value::Text(subject.external_id()),
@@ -210,6 +223,7 @@ impl Constants {
             Meaning::ResourcesAtMost => Value::Integer(subject.resources_at_most),
             Meaning::ConfigurationsAtMost => Value::Integer(subject.configurations_at_most),
             Meaning::One => Value::Integer(1),
+            Meaning::Nothing => Value::Null,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use scimd::clock::{Clock as _, Random as _, SystemClock, SystemRandom};
-use scimd::model::{MEMBERS_OF_AN_EVENT, UserId};
+use scimd::model::{AccountId, MEMBERS_OF_AN_EVENT, UserId};
 use uuid::Uuid;
 
 use crate::directory::{Person, Team};
@@ -26,6 +26,8 @@ pub struct Subject {
     pub person: Person,
     /// The person's id; another one than its number's where it is new.
     pub user: Uuid,
+    /// The account of this person, as new as the id.
+    pub account: Uuid,
     pub team: Option<Team>,
     /// `active`, or a switch of a configuration.
     pub flag: bool,
@@ -53,6 +55,7 @@ impl Subject {
             configuration,
             person,
             user: person.id(),
+            account: person.account(),
             team: None,
             flag: true,
             revision: 0,
@@ -73,7 +76,9 @@ impl Subject {
         let mut random = [0; 10];
         SystemRandom.fill(&mut random);
         let user = UserId::new(SystemClock.now(), random).as_uuid();
-        Self { user, created_at: self.now, ..self }
+        SystemRandom.fill(&mut random);
+        let account = AccountId::new(SystemClock.now(), random).as_uuid();
+        Self { user, account, created_at: self.now, ..self }
     }
 
     pub fn group(&self) -> Uuid {

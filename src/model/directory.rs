@@ -4,10 +4,11 @@
 //! normalised, and as the few values of it that are searched by.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 use uuid::Uuid;
 
-use super::{GroupId, Instant, UserId};
+use super::{GroupId, Instant, Link, PrimaryEmail, UserId};
 
 /// A user of one configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,9 @@ pub struct User {
     pub created_at: Instant,
     /// When it last changed.
     pub updated_at: Instant,
+    /// Its account. Not part of what the identity provider sees, so that neither
+    /// version nor time change with it.
+    pub link: Link,
 }
 
 /// A group of one configuration. Its members are not part of it: they may be
@@ -57,6 +61,8 @@ pub struct UserContent {
     pub active: bool,
     /// `emails.value`, each once.
     pub email_keys: Vec<String>,
+    /// By which the user is linked to an account.
+    pub primary_email: Option<PrimaryEmail>,
 }
 
 /// A group as it shall be stored; see [`UserContent`].
@@ -237,12 +243,15 @@ pub struct Slice {
     pub limit: u64,
 }
 
-/// What a write to a resource came to.
+/// What a write to a resource came to; `R` is why a user may not be linked to its
+/// account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Written<T> {
+pub enum Written<T, R = Infallible> {
     /// It is stored so.
     Done(T),
     /// Another user of the configuration has the `userName`, or another group
     /// the `displayName`.
     NameTaken,
+    /// The account that the user would belong to must not be linked to it.
+    LinkRefused(R),
 }

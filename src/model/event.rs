@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{Configuration, ConfigurationId, Group, Instant, MemberId, Origin, User};
+use super::{
+    Account, Configuration, ConfigurationId, Group, Instant, Link, LinkRefusal, MemberId, Origin,
+    User,
+};
 
 /// The most members that one event tells of; more of them make more events.
 pub const MEMBERS_OF_AN_EVENT: usize = 1_000;
@@ -21,9 +24,10 @@ pub struct Event {
     /// Who made it happen.
     pub origin: Origin,
     /// Through which configuration its subject was provisioned; or the subject
-    /// itself, where it is one.
-    pub configuration: ConfigurationId,
-    /// The user, group or configuration that changed.
+    /// itself, where it is one. `None`: an account belongs to none.
+    pub configuration: Option<ConfigurationId>,
+    /// The user, group, configuration or account that changed; of a refused link,
+    /// the account.
     pub subject: Uuid,
     /// Which attributes of it changed, by their paths; of something that was
     /// made or removed, none.
@@ -47,6 +51,12 @@ pub enum State {
     Configuration(Configuration),
     /// The configuration, and how many days its token is still good for.
     Token(Configuration, u64),
+    /// The account.
+    Account(Account),
+    /// The account of a user; where there is one, as it is.
+    Link(Link, Option<Account>),
+    /// Nothing is different: somebody was not linked to an account.
+    LinkRefused(LinkRefusal),
 }
 
 /// Who entered and left a group.
@@ -106,6 +116,12 @@ kinds! {
     GroupDeleted = 8
     /// Members entered or left a group.
     GroupMembersChanged = 9
+    /// A user belongs to an account that was there already.
+    AccountLinked = 10
+    /// A user belongs to no account any more.
+    AccountUnlinked = 11
+    /// A user was not made or changed because of the account that has its email.
+    LinkRefused = 12
     /// A configuration was made.
     ConfigurationCreated = 13
     /// Fields of a configuration changed, but not whether it is enabled.
@@ -123,4 +139,8 @@ kinds! {
     TokenExpiring = 19
     /// The token of a configuration has ended.
     TokenExpired = 20
+    /// An account was made, or is different.
+    AccountUpdated = 21
+    /// An account was removed.
+    AccountDeleted = 22
 }

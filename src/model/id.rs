@@ -68,6 +68,8 @@ ids! {
     UserId
     /// Names a provisioned group.
     GroupId
+    /// Names an account of an organization's application. Made by us.
+    AccountId
     /// Names one request in answers and in the log.
     RequestId
     /// Names a webhook endpoint.

@@ -1,5 +1,7 @@
 //! Plain values that every room may use: no I/O, no wire format, no SQL.
 
+mod access;
+mod account;
 mod address;
 mod api_key;
 mod changes;
@@ -18,6 +20,11 @@ mod token_notice;
 mod webhook;
 mod webhook_url;
 
+pub use access::{Access, AccessDecision, AccessOfUser, Person};
+pub use account::{
+    Account, AccountFilter, Candidate, Import, ImportConflict, ImportedAccount, Link, LinkReason,
+    LinkRefusal, PrimaryEmail, is_verified,
+};
 pub use address::is_public;
 pub use api_key::{ApiKey, NewApiKey, Role};
 pub use changes::changed_paths;
@@ -30,8 +37,8 @@ pub use directory::{
 pub use event::{Event, EventKind, MEMBERS_OF_AN_EVENT, MembersState, State};
 pub use fold::{fold, folded};
 pub use id::{
-    ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId, UserId,
-    WebhookEndpointId, WebhookSecretId,
+    AccountId, ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId,
+    UserId, WebhookEndpointId, WebhookSecretId,
 };
 pub use instant::Instant;
 pub use origin::Origin;

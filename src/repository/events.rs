@@ -4,7 +4,8 @@ use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Error, Read, Repository, Result, Write};
+use super::users::link;
+use super::{Error, Read, Repository, Result, Write, account_events};
 use crate::model::{
     Configuration, Event, EventKind, Group, Instant, MemberId, MembersState, OrganizationId,
     Origin, State, User,
@@ -37,7 +38,8 @@ impl Read {
         limit: u64,
     ) -> Result<Vec<Event>> {
         const SQL: &str = "SELECT number, occurred_at, ends_transaction, kind, origin, \
-                 configuration_id, subject_id, version, created_at, changed, state \
+                 configuration_id, subject_id, version, created_at, changed, state, \
+                 account_id, account_reason \
              FROM scim_events WHERE organization_id = $1 AND number > $2 ORDER BY number LIMIT $3";
         let values = [organization.as_uuid().into(), bound(after).into(), bound(limit).into()];
         let rows: Vec<Row> = query(&self.connection, SQL, values).await?;
@@ -161,6 +163,8 @@ struct Row {
     created_at: i64,
     changed: String,
     state: String,
+    account_id: Option<Uuid>,
+    account_reason: Option<i64>,
 }
 
 impl Row {
@@ -172,7 +176,7 @@ impl Row {
             ends_transaction: self.ends_transaction,
             kind,
             origin: Origin::from_bytes(&self.origin).ok_or(Error::Corrupt("scim_events.origin"))?,
-            configuration: self.configuration_id.into(),
+            configuration: Some(self.configuration_id).filter(|id| !id.is_nil()).map(Into::into),
             subject: self.subject_id,
             changed: changed(&self.changed)?,
             state: self.state(kind, organization)?,
@@ -193,6 +197,7 @@ impl Row {
                 version,
                 created_at,
                 updated_at,
+                link: link(self.account_id, self.account_reason)?,
             }),
             EventKind::GroupCreated | EventKind::GroupUpdated => State::Group(Group {
                 id: self.subject_id.into(),
@@ -212,9 +217,25 @@ impl Row {
             EventKind::TokenExpiring | EventKind::TokenExpired => {
                 State::Token(self.configuration(organization)?, version)
             }
-            EventKind::UserDeleted | EventKind::GroupDeleted | EventKind::ConfigurationDeleted => {
-                State::Gone
+            EventKind::AccountLinked => {
+                let link = link(self.account_id, self.account_reason)?;
+                let account = link.account.ok_or(Error::Corrupt("scim_events.account_id"))?;
+                State::Link(link, Some(account_events::account(account, &self.state)?))
             }
+            EventKind::AccountUnlinked => {
+                State::Link(link(self.account_id, self.account_reason)?, None)
+            }
+            EventKind::LinkRefused => {
+                let link = link(self.account_id, self.account_reason)?;
+                State::LinkRefused(account_events::refusal(link, &self.state)?)
+            }
+            EventKind::AccountUpdated => {
+                State::Account(account_events::account(self.subject_id.into(), &self.state)?)
+            }
+            EventKind::UserDeleted
+            | EventKind::GroupDeleted
+            | EventKind::ConfigurationDeleted
+            | EventKind::AccountDeleted => State::Gone,
         })
     }
 

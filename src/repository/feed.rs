@@ -13,33 +13,35 @@ use uuid::Uuid;
 
 use super::{Error, Result, Write, events};
 use crate::model::{
-    Configuration, ConfigurationId, EventKind, Group, GroupId, MEMBERS_OF_AN_EVENT, MemberId,
-    OrganizationId, Origin, User,
+    AccountId, Configuration, ConfigurationId, EventKind, Group, GroupId, Link,
+    MEMBERS_OF_AN_EVENT, MemberId, OrganizationId, Origin, User,
 };
 
-/// How many events one statement writes: eight values each, of which
+/// How many events one statement writes: ten values each, of which
 /// PostgreSQL takes 65,535 and SQLite 32,766.
 const EVENTS_AT_ONCE: usize = 100;
 
 /// What a statement takes of each event beyond what they have in common.
-const COLUMNS: usize = 8;
+const COLUMNS: usize = 10;
 
 /// An event that has no number yet.
 pub(super) struct Recorded {
-    feed: Feed,
-    origin: Origin,
-    kind: EventKind,
-    configuration: Uuid,
-    subject: Uuid,
-    version: i64,
-    created_at: i64,
-    changed: String,
-    state: String,
+    pub feed: Feed,
+    pub origin: Origin,
+    pub kind: EventKind,
+    /// Nil: an account belongs to none.
+    pub configuration: Uuid,
+    pub subject: Uuid,
+    pub version: i64,
+    pub created_at: i64,
+    pub changed: String,
+    pub state: String,
+    pub link: Link,
 }
 
 /// Whose feed an event belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Feed {
+pub(super) enum Feed {
     /// The owner's of this configuration, found by the statement that writes.
     OwnerOf(ConfigurationId),
     Of(OrganizationId),
@@ -76,6 +78,7 @@ impl Write {
             created_at: user.created_at.as_micros(),
             changed: events::changed_text(changed),
             state: user.document.clone(),
+            link: user.link,
             ..self.gone(configuration, kind, user.id.as_uuid())
         });
     }
@@ -176,7 +179,12 @@ impl Write {
         });
     }
 
-    fn gone(&self, configuration: ConfigurationId, kind: EventKind, subject: Uuid) -> Recorded {
+    pub(super) fn gone(
+        &self,
+        configuration: ConfigurationId,
+        kind: EventKind,
+        subject: Uuid,
+    ) -> Recorded {
         Recorded {
             feed: Feed::OwnerOf(configuration),
             origin: self.origin,
@@ -187,10 +195,11 @@ impl Write {
             created_at: 0,
             changed: String::new(),
             state: String::new(),
+            link: Link::default(),
         }
     }
 
-    fn record(&self, event: Recorded) {
+    pub(super) fn record(&self, event: Recorded) {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }
 
@@ -227,6 +236,8 @@ impl Write {
                 event.created_at.into(),
                 event.changed.into(),
                 event.state.into(),
+                event.link.account.map(AccountId::as_uuid).into(),
+                event.link.reason.map(|reason| i64::from(reason.number())).into(),
             ]);
         }
         // A change through a configuration that is gone by now is none.
@@ -251,7 +262,10 @@ fn statement(backend: DbBackend, feed: Feed, events: usize) -> String {
         DbBackend::Sqlite => (source.to_owned(), [""; COLUMNS]),
         _ => (
             source.replace("$1", "$1::uuid").replace("$2", "$2::bigint"),
-            ["bigint", "bytea", "uuid", "uuid", "bigint", "bigint", "text", "text"],
+            [
+                "bigint", "bytea", "uuid", "uuid", "bigint", "bigint", "text", "text", "uuid",
+                "bigint",
+            ],
         ),
     };
     let counted = format!(
@@ -272,7 +286,8 @@ fn statement(backend: DbBackend, feed: Feed, events: usize) -> String {
         rows.push(')');
     }
     let columns = "organization_id, number, occurred_at, ends_transaction, kind, origin, \
-         configuration_id, subject_id, version, created_at, changed, state";
+         configuration_id, subject_id, version, created_at, changed, state, \
+         account_id, account_reason";
     let last = events - 1;
     match backend {
         // Two statements in one text: SQLite has no INSERT within a SELECT.
@@ -281,7 +296,8 @@ fn statement(backend: DbBackend, feed: Feed, events: usize) -> String {
              INSERT INTO scim_events ({columns}) \
              SELECT feed.organization_id, feed.newest - $2 + 1 + event.column1, $3, \
                  $4 AND event.column1 = {last}, event.column2, event.column3, event.column4, event.column5, \
-                 event.column6, event.column7, event.column8, event.column9 \
+                 event.column6, event.column7, event.column8, event.column9, \
+                 event.column10, event.column11 \
              FROM scim_feeds AS feed, (VALUES {rows}) AS event \
              WHERE feed.organization_id = {owner}"
         ),
@@ -291,7 +307,7 @@ fn statement(backend: DbBackend, feed: Feed, events: usize) -> String {
              SELECT feed.organization_id, feed.newest - $2::bigint + 1 + event.column1, $3::bigint, \
                  $4::boolean AND event.column1 = {last}, event.column2, event.column3, \
                  event.column4, event.column5, event.column6, event.column7, event.column8, \
-                 event.column9 \
+                 event.column9, event.column10, event.column11 \
              FROM feed, (VALUES {rows}) AS event"
         ),
     }

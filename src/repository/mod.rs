@@ -6,6 +6,9 @@
 //! before that, it leaves nothing behind. What is read to decide a write is
 //! read on the same [`Write`].
 
+mod access;
+mod account_events;
+mod accounts;
 mod api_keys;
 mod configurations;
 mod connection;
@@ -14,8 +17,12 @@ mod entity;
 mod error;
 mod events;
 mod feed;
+mod former_users;
 mod groups;
 mod ids;
+mod import;
+mod link_refusals;
+mod linking;
 mod member_changes;
 mod members;
 mod migration;
@@ -24,11 +31,13 @@ mod news;
 mod open;
 mod purge;
 mod query;
+mod relinking;
 mod resources;
 mod snapshot;
 mod sorting;
 mod token_notices;
 mod tx;
+mod user_emails;
 mod users;
 mod webhook_leases;
 mod webhook_secrets;

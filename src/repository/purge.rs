@@ -5,6 +5,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::feed::Purged;
+use super::former_users::{LEAVING, Leaving};
 use super::{Error, Repository, Result, Write};
 use crate::model::{ConfigurationId, EventKind, OrganizationId, Origin};
 
@@ -15,11 +16,12 @@ const ROWS_AT_ONCE: u64 = 500;
 /// of each row. Resources come
 /// first: a request that was let in before the configuration was deleted may
 /// still add to one that is there, but not to one that is gone.
-const TABLES: [(&str, &str, Option<EventKind>); 4] = [
+const TABLES: [(&str, &str, Option<EventKind>); 5] = [
     ("scim_groups", "id", Some(EventKind::GroupDeleted)),
     ("scim_users", "id", Some(EventKind::UserDeleted)),
     ("scim_group_members", "group_id, member_id", None),
     ("scim_user_emails", "value_key, user_id", None),
+    ("scim_link_refusals", "user_name_key", None),
 ];
 
 impl Repository {
@@ -98,6 +100,16 @@ impl Write {
         );
         let values = [purged.configuration.as_uuid().into(), limit.into()];
         let Some(kind) = kind else { return self.execute(sql, values).await };
+        if kind == EventKind::UserDeleted {
+            let users: Vec<Leaving> =
+                self.query(format!("{sql} RETURNING {LEAVING}"), values).await?;
+            for user in &users {
+                self.record_purged(purged, kind, user.id);
+            }
+            let count = users.len() as u64;
+            self.remember_users(purged.organization, purged.configuration, users).await?;
+            return Ok(count);
+        }
         let rows: Vec<Id> = self.query(format!("{sql} RETURNING id"), values).await?;
         for row in &rows {
             self.record_purged(purged, kind, row.id);

@@ -30,6 +30,8 @@ pub(super) enum Field {
     Version,
     CreatedAt,
     UpdatedAt,
+    AccountId,
+    AccountReason,
 }
 
 /// The same condition without its parts that hold for everything or nothing of

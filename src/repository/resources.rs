@@ -20,18 +20,26 @@ use crate::model::{Condition, ConfigurationId, Position, Slice};
 
 /// A table of resources.
 pub(super) trait Resource: EntityTrait {
+    /// What is read of one.
+    type Row: FromQueryResult + AsRef<Row> + Send + Sync;
     const KIND: Kind;
+    /// What is read beside the columns of [`Row`].
+    const MORE: &[Field];
 }
 
 impl Resource for user::Entity {
+    type Row = UserRow;
     const KIND: Kind = Kind::User;
+    const MORE: &[Field] = &[Field::AccountId, Field::AccountReason];
 }
 
 impl Resource for group::Entity {
+    type Row = Row;
     const KIND: Kind = Kind::Group;
+    const MORE: &[Field] = &[];
 }
 
-/// What is read of a resource, see [`COLUMNS`].
+/// What is read of every resource, see [`COLUMNS`].
 #[derive(Clone)]
 pub(super) struct Row {
     pub id: Uuid,
@@ -41,6 +49,8 @@ pub(super) struct Row {
     pub updated_at: i64,
 }
 
+/// What is read of every resource. Behind it stands what is read of its kind
+/// alone, see [`Resource::MORE`].
 const COLUMNS: [Field; 5] =
     [Field::Id, Field::Document, Field::Version, Field::CreatedAt, Field::UpdatedAt];
 
@@ -58,13 +68,43 @@ impl FromQueryResult for Row {
     }
 }
 
+/// What is read of a user.
+#[derive(Clone)]
+pub(super) struct UserRow {
+    pub row: Row,
+    pub account_id: Option<Uuid>,
+    pub account_reason: Option<i64>,
+}
+
+impl FromQueryResult for UserRow {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> std::result::Result<Self, DbErr> {
+        Ok(Self {
+            row: Row::from_query_result(row, prefix)?,
+            account_id: row.try_get_by_index(COLUMNS.len())?,
+            account_reason: row.try_get_by_index(COLUMNS.len() + 1)?,
+        })
+    }
+}
+
+impl AsRef<Self> for Row {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl AsRef<Row> for UserRow {
+    fn as_ref(&self) -> &Row {
+        &self.row
+    }
+}
+
 impl Read {
     /// The resource with this id.
     pub(super) async fn resource<E: Resource>(
         &self,
         configuration: ConfigurationId,
         id: Uuid,
-    ) -> Result<Option<Row>> {
+    ) -> Result<Option<E::Row>> {
         let sql = select_by_id::<E>(" = $2");
         self.query_one(&sql, [configuration.as_uuid().into(), id.into()]).await
     }
@@ -76,10 +116,10 @@ pub(super) async fn find_for_update<E: Resource, C: ConnectionTrait>(
     transaction: &C,
     configuration: ConfigurationId,
     id: Uuid,
-) -> Result<Option<Row>> {
+) -> Result<Option<E::Row>> {
     // On SQLite nobody else writes at all, and no lock is written into the text.
     let locked = one::<E>(configuration, id).lock(LockType::NoKeyUpdate);
-    Ok(locked.into_model::<Row>().one(transaction).await?)
+    Ok(locked.into_model::<E::Row>().one(transaction).await?)
 }
 
 /// A part of those for which the condition holds, in order of creation.
@@ -88,14 +128,14 @@ pub(super) async fn slice<E: Resource, C: ConnectionTrait>(
     configuration: ConfigurationId,
     condition: &Condition,
     slice: Slice,
-) -> Result<Vec<Row>> {
+) -> Result<Vec<E::Row>> {
     let condition = query::simplified(E::KIND, condition);
     if condition == Condition::Nothing || slice.limit == 0 {
         return Ok(Vec::new());
     }
     let walk = by_creation(&condition, slice);
     let select = matching::<E>(connection.get_database_backend(), configuration, &condition, walk);
-    Ok(select.into_model::<Row>().all(connection).await?)
+    Ok(select.into_model::<E::Row>().all(connection).await?)
 }
 
 fn by_creation(condition: &Condition, slice: Slice) -> Walk {
@@ -133,7 +173,7 @@ pub(super) async fn find_all<E: Resource, C: ConnectionTrait>(
     connection: &C,
     configuration: ConfigurationId,
     ids: &[Uuid],
-) -> Result<Vec<Row>> {
+) -> Result<Vec<E::Row>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -141,7 +181,7 @@ pub(super) async fn find_all<E: Resource, C: ConnectionTrait>(
     let sql = select_by_id::<E>(&among(backend, "$2"));
     let values = [configuration.as_uuid().into(), value(backend, ids.iter().copied())];
     let statement = Statement::from_sql_and_values(backend, sql, values);
-    Ok(Row::find_by_statement(statement).all(connection).await?)
+    Ok(E::Row::find_by_statement(statement).all(connection).await?)
 }
 
 /// For how many the condition holds. All of them cost no more than one.
@@ -171,8 +211,9 @@ pub(super) async fn count<E: Resource, C: ConnectionTrait>(
 /// [`COLUMNS`], written out, because every request runs one. `ids` is what stands
 /// behind the column.
 fn select_by_id<E: Resource>(ids: &str) -> String {
+    let more = E::MORE.iter().fold(String::new(), |more, field| more + ", " + field.unquoted());
     format!(
-        "SELECT id, document, version, created_at, updated_at FROM {} \
+        "SELECT id, document, version, created_at, updated_at{more} FROM {} \
          WHERE configuration_id = $1 AND id{ids}",
         E::default().table_name()
     )
@@ -209,7 +250,7 @@ pub(super) fn matching<E: Resource>(
 }
 
 fn columns<E: Resource>() -> Select<E> {
-    E::find().select_only().exprs(COLUMNS.map(Expr::col))
+    E::find().select_only().exprs(COLUMNS.iter().chain(E::MORE).copied().map(Expr::col))
 }
 
 /// A column to order by. A `+` keeps SQLite from walking the index that has this

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult};
 use uuid::Uuid;
 
+use super::accounts;
 use super::connection::Moment;
 use super::entity::{configuration, group, user};
 use super::events::{bounds, query};
@@ -13,17 +14,18 @@ use super::members;
 use super::resources::{self, Resource, Row};
 use super::{Repository, Result};
 use crate::model::{
-    Condition, Configuration, ConfigurationId, Group, GroupId, Instant, MemberId, OrganizationId,
-    Position, Slice, User,
+    Account, AccountFilter, AccountId, Condition, Configuration, ConfigurationId, Group, GroupId,
+    Instant, MemberId, OrganizationId, Position, Slice, User,
 };
 
 /// Users or groups of one part: their size shows only when they are read.
 const RESOURCES_AT_ONCE: u64 = 100;
 const MEMBERS_AT_ONCE: i64 = 5_000;
+const ACCOUNTS_AT_ONCE: u64 = 1_000;
 /// Where a part ends early: clients take 4 MiB unless told otherwise.
 const BYTES_AT_ONCE: usize = 512 * 1024;
 
-/// A part of a snapshot, in this order, once for each configuration.
+/// A part of a snapshot, in this order, the first ones once for each configuration.
 #[derive(Debug)]
 pub enum Part {
     /// The configuration itself, unless it has been deleted.
@@ -34,6 +36,8 @@ pub enum Part {
     Groups(ConfigurationId, Vec<Group>),
     /// Some of its memberships, in order of groups.
     Members(ConfigurationId, Vec<(GroupId, MemberId)>),
+    /// Some of the organization's accounts, behind all configurations.
+    Accounts(Vec<Account>),
     /// The number of the newest event; the last part.
     Number(u64),
 }
@@ -50,6 +54,7 @@ enum Step {
     Users(ConfigurationId, Option<Position>),
     Groups(ConfigurationId, Option<Position>),
     Members(ConfigurationId, Uuid, Uuid),
+    Accounts(OrganizationId, Option<AccountId>),
 }
 
 impl Repository {
@@ -72,7 +77,8 @@ impl Repository {
                 Step::Members(id, Uuid::nil(), Uuid::nil()),
             ]
         });
-        Ok(Snapshot { transaction, number: Some(number), steps: steps.collect() })
+        let steps = steps.chain([Step::Accounts(organization, None)]).collect();
+        Ok(Snapshot { transaction, number: Some(number), steps })
     }
 }
 
@@ -118,6 +124,14 @@ impl Snapshot {
                 let members = rows.into_iter().map(member).collect::<Result<_>>()?;
                 Ok(Some(Part::Members(id, members)))
             }
+            Step::Accounts(organization, after) => {
+                let filter = AccountFilter::default();
+                let page = accounts::page(organization, &filter, after, ACCOUNTS_AT_ONCE);
+                let accounts: Vec<_> = page.all(&self.transaction).await?;
+                let Some(last) = accounts.last() else { return Ok(None) };
+                self.steps.push_front(Step::Accounts(organization, Some(last.id.into())));
+                Ok(Some(Part::Accounts(accounts.into_iter().map(Account::from).collect())))
+            }
         }
     }
 
@@ -144,13 +158,13 @@ async fn page<E: Resource, C: ConnectionTrait>(
     transaction: &C,
     configuration: ConfigurationId,
     after: Option<Position>,
-) -> Result<Vec<Row>> {
+) -> Result<Vec<E::Row>> {
     let slice = Slice { after, skip: 0, limit: RESOURCES_AT_ONCE };
     let mut rows =
         resources::slice::<E, _>(transaction, configuration, &Condition::All, slice).await?;
     let mut bytes = 0;
     let fits = rows.iter().take_while(|row| {
-        bytes += row.document.len();
+        bytes += row.as_ref().document.len();
         bytes <= BYTES_AT_ONCE
     });
     let fits = fits.count().max(1);
@@ -158,8 +172,8 @@ async fn page<E: Resource, C: ConnectionTrait>(
     Ok(rows)
 }
 
-fn position(rows: &[Row]) -> Option<Position> {
-    let last = rows.last()?;
+fn position<R: AsRef<Row>>(rows: &[R]) -> Option<Position> {
+    let last = rows.last()?.as_ref();
     Some(Position { created_at: Instant::from_micros(last.created_at), id: last.id })
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::entity::{group, user};
 use super::query::{self, Field, Kind};
-use super::resources::{self, Resource, Row, Walk, matching};
+use super::resources::{self, Resource, Walk, matching};
 use super::{Read, Result};
 use crate::model::{
     Begin, Condition, ConfigurationId, Group, SortField, SortKey, SortPosition, SortedSlice, User,
@@ -68,7 +68,7 @@ async fn sorted<E: Resource, C: ConnectionTrait>(
     configuration: ConfigurationId,
     condition: &Condition,
     slice: &SortedSlice,
-) -> Result<Vec<Row>> {
+) -> Result<Vec<E::Row>> {
     let condition = query::simplified(E::KIND, condition);
     if condition == Condition::Nothing {
         return Ok(Vec::new());
@@ -86,7 +86,7 @@ async fn sorted<E: Resource, C: ConnectionTrait>(
         let only = part.only();
         let walk = part.walk(&condition, slice.descending, skip, limit);
         let select = matching::<E>(backend, configuration, &condition, walk);
-        let found = select.into_model::<Row>().all(connection).await?;
+        let found = select.into_model::<E::Row>().all(connection).await?;
         if !found.is_empty() {
             skip = 0;
         } else if skip > 0 {

@@ -6,20 +6,17 @@ use sea_orm::sea_query::{Expr, LockType, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set,
 };
+use uuid::Uuid;
 
 use super::entity::user::{ActiveModel, Column, Entity, Model};
-use super::entity::user_email;
 use super::query::Kind;
-use super::resources::{self, Row};
+use super::relinking::Relink;
+use super::resources::{self, Row, UserRow};
 use super::{Error, Read, Result, Write};
 use crate::model::{
-    Condition, ConfigurationId, EventKind, Instant, MemberId, Slice, User, UserContent, UserId,
-    Written, changed_paths,
+    AccountId, Condition, ConfigurationId, EventKind, Instant, Link, LinkReason, LinkRefusal,
+    MemberId, Slice, User, UserContent, UserId, Written, changed_paths,
 };
-
-/// How many emails one statement takes: three values each, of which PostgreSQL
-/// takes 65,535 and SQLite 32,766.
-const EMAILS_AT_ONCE: usize = 1_000;
 
 /// A user whom only this transaction may change.
 #[derive(Clone, Debug)]
@@ -74,20 +71,34 @@ impl Write {
         row.map(LockedUser::try_from).transpose()
     }
 
-    /// Makes a user. Where the `userName` is taken the transaction goes on, and
-    /// nothing is changed.
+    /// Makes a user, and its account if it has an email that no account has. Where
+    /// the `userName` is taken or the account is not the user's the transaction
+    /// goes on, and nothing is changed.
     pub async fn create_user(
         &self,
         configuration: ConfigurationId,
         content: UserContent,
-    ) -> Result<Written<User>> {
+    ) -> Result<Written<User, LinkRefusal>> {
         let id = UserId::new(self.now, self.random_bytes());
+        let linked = match &content.primary_email {
+            Some(email) => match self.link(configuration, email).await? {
+                Ok(linked) => Some(linked),
+                // Who provisions somebody a second time is told of the first.
+                Err(_) if self.is_name_taken(configuration, &content).await? => {
+                    return Ok(Written::NameTaken);
+                }
+                Err(refused) => return Ok(Written::LinkRefused(refused.of(&content, None))),
+            },
+            None => None,
+        };
+        let link = linked.as_ref().map(|linked| linked.link).unwrap_or_default();
         let user = User {
             id,
             document: content.document.clone(),
             version: 1,
             created_at: self.now,
             updated_at: self.now,
+            link,
         };
         let emails = content.email_keys.clone();
         let row = ActiveModel {
@@ -95,25 +106,50 @@ impl Write {
             id: Set(id.as_uuid()),
             version: Set(1),
             created_at: Set(self.now.as_micros()),
+            account_id: Set(link.account.map(AccountId::as_uuid)),
+            account_reason: Set(link.reason.map(|reason| reason.number().into())),
+            other_email_key: Set(linked.as_ref().and_then(|linked| linked.other_email_key.clone())),
             ..self.row_of(content)
         };
         if !self.insert_unless_taken(row, Column::UserNameKey).await? {
+            self.unmake(linked).await?;
             return Ok(Written::NameTaken);
         }
         self.add_emails(configuration, id, emails).await?;
         self.count_one_more(configuration, Kind::User).await?;
         self.record_user(configuration, EventKind::UserCreated, &user, &[]);
+        if let Some(linked) = linked.filter(|linked| !linked.is_new) {
+            self.record_linked(configuration, id, link, &linked.account);
+        }
         Ok(Written::Done(user))
     }
 
-    /// Stores a user anew, as its next version. Where the `userName` is taken the
-    /// transaction goes on, and nothing is changed.
+    /// Stores a user anew, as its next version. One that has an account keeps it,
+    /// whatever its email is; one that has none gets its account with its email.
+    /// Where the `userName` is taken or the account is not the user's, nothing is
+    /// to be committed.
     pub async fn update_user(
         &self,
         configuration: ConfigurationId,
         before: &LockedUser,
         content: UserContent,
-    ) -> Result<Written<User>> {
+    ) -> Result<Written<User, LinkRefusal>> {
+        let changed = changed_paths(&before.user.document, &content.document);
+        let renamed = content.user_name_key != before.user_name_key;
+        let relink = if changed.iter().any(|path| path == "emails") {
+            self.relink(configuration, before, content.primary_email.as_ref()).await?
+        } else {
+            Ok(Relink::Unchanged)
+        };
+        let relink = match relink {
+            Ok(relink) => relink,
+            Err(_) if renamed && self.is_name_taken(configuration, &content).await? => {
+                return Ok(Written::NameTaken);
+            }
+            Err(refused) => {
+                return Ok(Written::LinkRefused(refused.of(&content, Some(before.user.id))));
+            }
+        };
         let kind = match (before.active, content.active) {
             (true, false) => EventKind::UserDeactivated,
             (false, true) => EventKind::UserReactivated,
@@ -125,17 +161,32 @@ impl Write {
             version: before.user.version + 1,
             created_at: before.user.created_at,
             updated_at: self.now,
+            link: match &relink {
+                Relink::Linked(linked) => linked.link,
+                Relink::Unchanged | Relink::Email(_) => before.user.link,
+            },
         };
-        let renamed = content.user_name_key != before.user_name_key;
         let emails = content.email_keys.clone();
         let version = i64::try_from(user.version).map_err(|_| Error::Corrupt(VERSION))?;
-        let change = ActiveModel { version: Set(version), ..self.row_of(content) };
+        let mut change = ActiveModel { version: Set(version), ..self.row_of(content) };
+        match &relink {
+            Relink::Unchanged => {}
+            Relink::Email(other) => change.other_email_key = Set(other.clone()),
+            Relink::Linked(linked) => {
+                change.account_id = Set(linked.link.account.map(AccountId::as_uuid));
+                change.account_reason =
+                    Set(linked.link.reason.map(|reason| reason.number().into()));
+                change.other_email_key = Set(linked.other_email_key.clone());
+            }
+        }
         let Some(stored) = self.store(configuration, user.id, change, renamed).await? else {
             return Ok(Written::NameTaken);
         };
         self.replace_emails(configuration, user.id, &stored, emails).await?;
-        let changed = changed_paths(&before.user.document, &user.document);
         self.record_user(configuration, kind, &user, &changed);
+        if let Relink::Linked(linked) = relink {
+            self.record_relinked(configuration, &user, &linked);
+        }
         Ok(Written::Done(user))
     }
 
@@ -143,16 +194,13 @@ impl Write {
     /// `false`: there is no such user.
     pub async fn delete_user(&self, configuration: ConfigurationId, id: UserId) -> Result<bool> {
         self.lock_groups_of(configuration, id.as_uuid()).await?;
+        self.remember_user(configuration, id).await?;
         let deleted = Entity::delete_by_id(key(configuration, id)).exec(&self.transaction).await?;
         if deleted.rows_affected == 0 {
             return Ok(false);
         }
         self.leave_groups(configuration, MemberId::User(id)).await?;
-        user_email::Entity::delete_many()
-            .filter(user_email::Column::ConfigurationId.eq(configuration.as_uuid()))
-            .filter(user_email::Column::UserId.eq(id.as_uuid()))
-            .exec(&self.transaction)
-            .await?;
+        self.remove_emails(configuration, id).await?;
         self.count_one_less(configuration, Kind::User).await?;
         self.record_deleted(configuration, EventKind::UserDeleted, id.as_uuid());
         Ok(true)
@@ -202,53 +250,14 @@ impl Write {
             ..Default::default()
         }
     }
-
-    /// Touches only what differs: most updates leave the emails as they are.
-    async fn replace_emails(
-        &self,
-        configuration: ConfigurationId,
-        user: UserId,
-        stored: &BTreeSet<String>,
-        emails: Vec<String>,
-    ) -> Result<()> {
-        use user_email::{Column, Entity};
-        let wanted: BTreeSet<_> = emails.into_iter().collect();
-        let gone: Vec<_> = stored.difference(&wanted).collect();
-        for gone in gone.chunks(EMAILS_AT_ONCE) {
-            Entity::delete_many()
-                .filter(Column::ConfigurationId.eq(configuration.as_uuid()))
-                .filter(Column::UserId.eq(user.as_uuid()))
-                .filter(Column::ValueKey.is_in(gone.iter().copied()))
-                .exec(&self.transaction)
-                .await?;
-        }
-        let new = wanted.difference(stored).cloned().collect();
-        self.add_emails(configuration, user, new).await
-    }
-
-    async fn add_emails(
-        &self,
-        configuration: ConfigurationId,
-        user: UserId,
-        emails: Vec<String>,
-    ) -> Result<()> {
-        for emails in emails.chunks(EMAILS_AT_ONCE) {
-            let rows = emails.iter().map(|value_key| user_email::ActiveModel {
-                configuration_id: Set(configuration.as_uuid()),
-                value_key: Set(value_key.clone()),
-                user_id: Set(user.as_uuid()),
-            });
-            user_email::Entity::insert_many(rows).exec_without_returning(&self.transaction).await?;
-        }
-        Ok(())
-    }
 }
 
-impl TryFrom<Row> for User {
+impl TryFrom<UserRow> for User {
     type Error = Error;
 
-    fn try_from(row: Row) -> Result<Self> {
+    fn try_from(UserRow { row, account_id, account_reason }: UserRow) -> Result<Self> {
         Ok(Self {
+            link: link(account_id, account_reason)?,
             id: row.id.into(),
             document: row.document,
             version: u64::try_from(row.version).map_err(|_| Error::Corrupt(VERSION))?,
@@ -269,12 +278,22 @@ impl TryFrom<Model> for LockedUser {
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
+        let user =
+            UserRow { row: user, account_id: row.account_id, account_reason: row.account_reason };
         Ok(Self { user: user.try_into()?, user_name_key: row.user_name_key, active: row.active })
     }
 }
 
+/// The account of a user as it is stored.
+pub(super) fn link(account: Option<Uuid>, reason: Option<i64>) -> Result<Link> {
+    let reason = reason.map(|number| {
+        LinkReason::from_number(number).ok_or(Error::Corrupt("scim_users.account_reason"))
+    });
+    Ok(Link { account: account.map(Into::into), reason: reason.transpose()? })
+}
+
 const VERSION: &str = "scim_users.version";
 
-fn key(configuration: ConfigurationId, id: UserId) -> (uuid::Uuid, uuid::Uuid) {
+fn key(configuration: ConfigurationId, id: UserId) -> (Uuid, Uuid) {
     (configuration.as_uuid(), id.as_uuid())
 }

@@ -10,7 +10,9 @@ use tonic_types::{BadRequest, ErrorInfo, FieldViolation, RetryInfo, pb};
 
 use super::rules::Violation;
 use crate::auth;
-use crate::model::{ConfigurationId, GroupId, UserId, WebhookEndpointId, WebhookSecretId};
+use crate::model::{
+    AccountId, ConfigurationId, GroupId, UserId, WebhookEndpointId, WebhookSecretId,
+};
 use crate::proto::scimd::v1::ErrorReason;
 use crate::repository;
 
@@ -32,6 +34,10 @@ pub enum Error {
     UserNotFound(UserId),
     /// The configuration has no such group.
     GroupNotFound(GroupId),
+    /// The organization has no such account.
+    AccountNotFound(AccountId),
+    /// These items cannot be imported.
+    AccountConflict(Vec<Violation>),
     /// The oldest event that is kept has this number.
     EventsExpired(u64),
     /// The newest event there is has this number.
@@ -86,7 +92,9 @@ impl From<Error> for ConnectError {
     fn from(error: Error) -> Self {
         match error {
             Error::Auth(error) => refused_credential(&error),
-            Error::Invalid(violations) => invalid_argument(violations),
+            Error::Invalid(violations) => {
+                refused_fields(Code::InvalidArgument, ErrorReason::ArgumentInvalid, violations)
+            }
             Error::ConfigurationNotFound(id) => reject(
                 Code::NotFound,
                 ErrorReason::ScimConfigurationNotFound,
@@ -100,6 +108,14 @@ impl From<Error> for ConnectError {
                 ErrorReason::GroupNotFound,
                 format!("there is no group {id}"),
             ),
+            Error::AccountNotFound(id) => reject(
+                Code::NotFound,
+                ErrorReason::AccountNotFound,
+                format!("there is no account {id}"),
+            ),
+            Error::AccountConflict(violations) => {
+                refused_fields(Code::AlreadyExists, ErrorReason::AccountConflict, violations)
+            }
             Error::EventsExpired(oldest) => reject(
                 Code::OutOfRange,
                 ErrorReason::EventsExpired,
@@ -205,7 +221,7 @@ fn refused_credential(error: &auth::Error) -> ConnectError {
     }
 }
 
-fn invalid_argument(violations: Vec<Violation>) -> ConnectError {
+fn refused_fields(code: Code, reason: ErrorReason, violations: Vec<Violation>) -> ConnectError {
     let summary: Vec<_> =
         violations.iter().map(|each| format!("{} {}", each.field, each.description)).collect();
     let field_violations = violations
@@ -213,11 +229,7 @@ fn invalid_argument(violations: Vec<Violation>) -> ConnectError {
         .map(|each| FieldViolation::new(each.field, each.description))
         .collect::<Vec<_>>();
     let bad_request = pb::BadRequest::from(BadRequest::new(field_violations));
-    detailed(
-        reject(Code::InvalidArgument, ErrorReason::ArgumentInvalid, summary.join("; ")),
-        "BadRequest",
-        &bad_request,
-    )
+    detailed(reject(code, reason, summary.join("; ")), "BadRequest", &bad_request)
 }
 
 fn failed_store(error: &repository::Error) -> ConnectError {

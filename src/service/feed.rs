@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::{Stream, stream};
 use tokio::time::Instant;
 
+use super::accounts;
 use super::directory::Directory;
 use super::error::Error;
 use super::resource::{self, Owner};
@@ -17,8 +18,11 @@ use crate::proto::scimd::v1::{
     Cause, Event, EventKind, ListEventsRequest, ListEventsResponse, MembersChange,
     StreamEventsRequest, StreamEventsResponse, event,
 };
-use crate::repository::Bounds;
+use crate::repository::{self, Bounds};
 
+/// Every event of a user or group says through which configuration it came.
+const CORRUPT: Error =
+    Error::Repository(repository::Error::Corrupt("scim_events.configuration_id"));
 /// What `limit` 0, or none at all, stands for.
 const DEFAULT_LIMIT: u64 = 100;
 /// Events of one message of a stream.
@@ -155,7 +159,12 @@ fn size(state: &State) -> usize {
         State::User(user) => user.document.len(),
         State::Group(group) => group.document.len(),
         State::Members(members) => 40 * (members.added.len() + members.removed.len()),
-        State::Gone | State::Configuration(_) | State::Token(..) => 0,
+        State::Gone
+        | State::Configuration(_)
+        | State::Token(..)
+        | State::Account(_)
+        | State::Link(..)
+        | State::LinkRefused(_) => 0,
     }
 }
 
@@ -171,12 +180,19 @@ pub fn event_json(
 
 fn event(organization: OrganizationId, stored: model::Event) -> Result<Event, Error> {
     use model::EventKind::{UserDeactivated, UserDeleted};
-    let owner = Owner { organization, configuration: stored.configuration };
-    let mut days_left = 0;
+    let (mut days_left, mut account) = (0, None);
+    let configuration = stored.configuration.map(|id| id.to_string()).unwrap_or_default();
+    let owner = |id| Owner { organization, configuration: id };
+    let of = stored.configuration.map(owner).ok_or(CORRUPT);
     let state = match stored.state {
         State::Gone => None,
-        State::User(user) => Some(event::State::User(resource::user(owner, &user)?)),
-        State::Group(group) => Some(event::State::Group(resource::group(owner, &group)?)),
+        State::User(user) => {
+            if stored.kind == model::EventKind::UserCreated {
+                account = accounts::made_with(organization, &user)?;
+            }
+            Some(event::State::User(resource::user(of?, &user)?))
+        }
+        State::Group(group) => Some(event::State::Group(resource::group(of?, &group)?)),
         State::Members(members) => Some(event::State::MembersChange(MembersChange {
             version: members.version,
             added: members.added.into_iter().map(Into::into).collect(),
@@ -189,18 +205,28 @@ fn event(organization: OrganizationId, stored: model::Event) -> Result<Event, Er
             days_left = u32::try_from(days).unwrap_or_default();
             Some(event::State::ScimConfiguration(configuration.into()))
         }
+        State::Account(stored) => {
+            account = Some(accounts::account(organization, stored));
+            None
+        }
+        State::Link(link, stored) => {
+            account = stored.map(|stored| accounts::account(organization, stored));
+            accounts::link(link).map(event::State::AccountLink)
+        }
+        State::LinkRefused(refusal) => Some(event::State::LinkRefusal(refusal.into())),
     };
     Ok(Event {
         number: stored.number,
         occurred_at: Some(stored.at.into()),
         ends_transaction: stored.ends_transaction,
         kind: EventKind::try_from(stored.kind.number()).unwrap_or_default().into(),
-        scim_configuration_id: stored.configuration.to_string(),
+        scim_configuration_id: configuration,
         subject_id: stored.subject.to_string(),
         changed_paths: stored.changed,
         ends_sessions: matches!(stored.kind, UserDeactivated | UserDeleted),
         cause: Some(stored.origin.into()),
         token_days_left: days_left,
+        account,
         state,
     })
 }

@@ -5,6 +5,7 @@
 //! gets its [`caller`], and becomes a message that [`transport`] hands to a
 //! plain method.
 
+mod accounts;
 mod bridge;
 mod caller;
 mod compression;
@@ -39,6 +40,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tower::{Layer, ServiceBuilder};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use self::accounts::Accounts;
 use self::directory::Directory;
 pub use self::feed::event_json;
 use self::identity::Identity;
@@ -51,6 +53,7 @@ use crate::model::WebhookPolicy;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::gitpod::v1::identity_service_server::IdentityServiceServer;
 use crate::proto::gitpod::v1::organization_service_server::OrganizationServiceServer;
+use crate::proto::scimd::v1::account_service_server::AccountServiceServer;
 use crate::proto::scimd::v1::directory_service_server::DirectoryServiceServer;
 use crate::proto::scimd::v1::webhook_service_server::WebhookServiceServer;
 use crate::repository::Repository;
@@ -85,6 +88,7 @@ pub struct Services {
 /// health and reflection, with an answer for whatever else is asked.
 pub fn router(services: Services) -> Router {
     let directory = Arc::new(Directory::new(services.repository.clone(), services.closed.clone()));
+    let accounts = Arc::new(Accounts::new(services.repository.clone()));
     let webhooks = Arc::new(Webhooks {
         repository: services.repository.clone(),
         random: Arc::clone(&services.random),
@@ -99,6 +103,7 @@ pub fn router(services: Services) -> Router {
     let connect = organizations::connect_routes(&organizations)
         .merge(identity::connect_routes(&identity))
         .merge(directory::connect_routes(&directory))
+        .merge(accounts::connect_routes(&accounts))
         .merge(webhooks::connect_routes(&webhooks))
         .layer(
             ServiceBuilder::new()
@@ -128,6 +133,7 @@ pub fn router(services: Services) -> Router {
         .add_service(with_compression!(OrganizationServiceServer::new(Grpc(organizations))))
         .add_service(with_compression!(IdentityServiceServer::new(Grpc(identity))))
         .add_service(with_compression!(DirectoryServiceServer::new(Grpc(directory))))
+        .add_service(with_compression!(AccountServiceServer::new(Grpc(accounts))))
         .add_service(with_compression!(WebhookServiceServer::new(Grpc(webhooks))))
         .add_service(health)
         .add_service(reflection().build_v1().expect("the descriptor is the compiled one"))

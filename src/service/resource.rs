@@ -4,9 +4,11 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use serde_json::Value as Json;
 
+use super::accounts;
 use super::error::Error;
 use crate::model::{
-    ConfigurationId, Group as StoredGroup, Instant, MemberId, OrganizationId, User as StoredUser,
+    ConfigurationId, Group as StoredGroup, Instant, MemberId, OrganizationId, PrimaryEmail,
+    User as StoredUser, is_verified,
 };
 use crate::proto::scimd::v1::{Email, Group, Member, User, member};
 use crate::repository;
@@ -42,7 +44,7 @@ pub fn user(owner: Owner, user: &StoredUser) -> Result<User, Error> {
         updated_at: user.updated_at,
     };
     let emails: Vec<_> = document.get("emails").map(emails).unwrap_or_default();
-    let primary = emails.iter().find(|email| email.primary).or(emails.first());
+    let primary = PrimaryEmail::of(&document);
     let of_name = |part: &str| document.get("name").map(|name| text(name.get(part)));
     let display_name = match text(document.get("displayName")) {
         empty if empty.is_empty() => of_name("formatted").unwrap_or_default(),
@@ -58,12 +60,13 @@ pub fn user(owner: Owner, user: &StoredUser) -> Result<User, Error> {
         display_name,
         given_name: of_name("givenName").unwrap_or_default(),
         family_name: of_name("familyName").unwrap_or_default(),
-        email: primary.map(|email| email.value.clone()).unwrap_or_default(),
+        email: primary.map(|email| email.text).unwrap_or_default(),
         emails,
         version: user.version,
         created_at: Some(user.created_at.into()),
         updated_at: Some(user.updated_at.into()),
         resource: Some(resource(document, meta)),
+        account_link: accounts::link(user.link),
     })
 }
 
@@ -101,7 +104,7 @@ impl From<MemberId> for Member {
     }
 }
 
-fn read(document: &str) -> Result<Object, Error> {
+pub fn read(document: &str) -> Result<Object, Error> {
     serde_json::from_str(document).map_err(|_| repository::Error::Corrupt("document").into())
 }
 
@@ -115,6 +118,7 @@ fn emails(emails: &Json) -> Vec<Email> {
         value: text(email.get("value")),
         r#type: text(email.get("type")),
         primary: email.get("primary") == Some(&Json::Bool(true)),
+        verified: is_verified(email),
     };
     emails.iter().map(email).collect()
 }

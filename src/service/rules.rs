@@ -65,7 +65,7 @@ mod generated {
 /// The violations found so far, and the path of the message being checked.
 #[derive(Debug, Default)]
 pub struct Violations {
-    path: Vec<&'static str>,
+    path: Vec<String>,
     list: Vec<Violation>,
 }
 
@@ -99,7 +99,7 @@ struct DurationRules {
 impl Violations {
     fn add(&mut self, field: &'static str, description: impl Into<String>) {
         let mut path = self.path.clone();
-        path.push(field);
+        path.push(field.to_owned());
         self.list.push(Violation::new(path.join("."), description));
     }
 
@@ -162,12 +162,25 @@ impl Violations {
     fn message(&mut self, field: &'static str, value: Option<&impl Validate>, required: bool) {
         match value {
             Some(message) => {
-                self.path.push(field);
+                self.path.push(field.to_owned());
                 message.check(self);
                 self.path.pop();
             }
             None if required => self.add(field, "must be set"),
             None => {}
+        }
+    }
+
+    /// Elements are named by their place: `accounts[3].email`.
+    fn repeated(&mut self, field: &'static str, values: &[impl Validate], max_items: Option<u64>) {
+        let count = values.len() as u64;
+        if let Some(most) = max_items.filter(|most| count > *most) {
+            return self.add(field, format!("must have at most {most} elements, and has {count}"));
+        }
+        for (place, value) in values.iter().enumerate() {
+            self.path.push(format!("{field}[{place}]"));
+            value.check(self);
+            self.path.pop();
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::{Stream, stream};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::accounts;
 use super::directory::Directory;
 use super::error::Error;
 use super::resource::{self, Owner};
@@ -74,6 +75,10 @@ impl Teller {
                         }),
                     }
                 }
+            }
+            Part::Accounts(accounts) => {
+                let account = |account| accounts::account(self.organization, account);
+                response.accounts = accounts.into_iter().map(account).collect();
             }
             Part::Number(number) => response.number = Some(number),
         }

@@ -1,5 +1,6 @@
 //! The store of users, groups and memberships, without a door before it.
 
+mod accounts;
 mod conditions;
 mod events;
 mod forgetting;
@@ -13,8 +14,8 @@ use std::time::Duration;
 
 use scimd::clock::SystemRandom;
 use scimd::model::{
-    Condition, ConfigurationId, GroupContent, GroupId, MemberChange, MemberId, NewConfiguration,
-    Scope, Slice, TokenLifetime, User, UserContent, UserId, Written,
+    Condition, ConfigurationId, GroupContent, GroupId, LinkRefusal, MemberChange, MemberId,
+    NewConfiguration, Scope, Slice, TokenLifetime, User, UserContent, UserId, Written,
 };
 use scimd::repository::{Error, Repository, Write};
 use scimd::token::{Kind, PlainToken};
@@ -48,6 +49,7 @@ fn named(name: &str) -> UserContent {
         display_name_key: None,
         active: true,
         email_keys: Vec::new(),
+        primary_email: None,
     }
 }
 
@@ -85,7 +87,7 @@ async fn update(
     configuration: ConfigurationId,
     id: UserId,
     content: UserContent,
-) -> Written<User> {
+) -> Written<User, LinkRefusal> {
     let user = tx.user_for_update(configuration, id).await.unwrap().unwrap();
     tx.update_user(configuration, &user, content).await.unwrap()
 }
@@ -109,10 +111,10 @@ async fn delete_configuration(repository: &Repository, configuration: Configurat
     tx.commit().await.unwrap();
 }
 
-fn done<T: std::fmt::Debug>(written: Written<T>) -> T {
+fn done<T: std::fmt::Debug, R: std::fmt::Debug>(written: Written<T, R>) -> T {
     match written {
         Written::Done(done) => done,
-        Written::NameTaken => panic!("the name is taken"),
+        other => panic!("{other:?}"),
     }
 }
 

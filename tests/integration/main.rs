@@ -15,6 +15,7 @@
 mod clients;
 mod harness;
 
+mod accounts;
 mod api_keys;
 mod architecture;
 mod concurrency;

@@ -40,7 +40,8 @@ async fn schema(connection: &DatabaseConnection) -> BTreeSet<String> {
                FROM pg_index i
                JOIN pg_class c ON c.oid = i.indexrelid
                JOIN pg_attribute a ON a.attrelid = c.oid
-              WHERE c.relnamespace = 'public'::regnamespace AND NOT i.indisunique
+              WHERE c.relnamespace = 'public'::regnamespace AND NOT EXISTS
+                    (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid)
               GROUP BY c.relname",
         ),
     };

@@ -105,6 +105,7 @@ on_both_engines! {
                 "ssoConfigurationId": SSO,
                 "userId": SSO,
                 "groupId": SSO,
+                "accountId": SSO,
                 "name": "taken over",
             });
             let answer = asked(&intruder, &path, body).await;

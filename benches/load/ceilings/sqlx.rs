@@ -124,6 +124,7 @@ macro_rules! runner {
                     Value::Integer(number) => arguments.add(number),
                     Value::Boolean(flag) => arguments.add(flag),
                     Value::Bytes(bytes) => arguments.add(bytes),
+                    Value::Null => arguments.add(None::<String>),
                 };
                 added.map_err(|error| anyhow!(error))?;
             }

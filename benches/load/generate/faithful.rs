@@ -34,7 +34,8 @@ pub async fn compare_rows(
         ensure!(columns == filled, "{} has other columns than benches/load/generate", table.name);
     }
     let mut client = Client::new(world, server).await?;
-    let (person, configuration) = (Person(7), world.configuration);
+    // Nobody of the directory: the account stays when the user is gone.
+    let (person, configuration) = (Person(9_999_999_999), world.configuration);
     let like = rows::spare(world.organization, Spare(0), 0);
     compare(template, &rows::CONFIGURATIONS, "id", configuration, vec![like]).await?;
     let like = rows::notice(Spare(0), 0);
@@ -42,6 +43,8 @@ pub async fn compare_rows(
     let user = client.create("/Users", person.body()).await?;
     let like = rows::user(configuration, person);
     compare(template, &rows::USERS, "id", user, vec![like]).await?;
+    let like = rows::account(world.organization, configuration, person);
+    compare(template, &rows::ACCOUNTS, "configuration_id", configuration, vec![like]).await?;
     let like = rows::emails(configuration, person).collect();
     compare(template, &rows::EMAILS, "user_id", user, like).await?;
 

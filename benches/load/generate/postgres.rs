@@ -37,6 +37,7 @@ impl ToSql for Value {
             Self::Integer(number) => number.to_sql(r#type, out),
             Self::Boolean(flag) => flag.to_sql(r#type, out),
             Self::Bytes(bytes) => bytes.to_sql(r#type, out),
+            Self::Null => Ok(IsNull::Yes),
         }
     }
 
@@ -118,6 +119,10 @@ pub async fn stored(
     let rows = connect(url).await?.query(&sql, &[&id]).await?;
     let row = |row: &tokio_postgres::Row| {
         let value = |(place, like): (usize, &Value)| {
+            if *like == Value::Null {
+                let text: Option<String> = row.try_get(place)?;
+                return Ok(text.map_or(Value::Null, Value::Text));
+            }
             Ok(match like.kind() {
                 Kind::Uuid => Value::Uuid(row.try_get(place)?),
                 Kind::Text => Value::Text(row.try_get(place)?),

@@ -27,6 +27,23 @@ pub const USERS: Table = Table {
         "version",
         "created_at",
         "updated_at",
+        "account_id",
+        "account_reason",
+        "other_email_key",
+    ],
+};
+pub const ACCOUNTS: Table = Table {
+    name: "scim_accounts",
+    columns: &[
+        "organization_id",
+        "id",
+        "client_id",
+        "email",
+        "email_key",
+        "email_verified",
+        "configuration_id",
+        "created_at",
+        "updated_at",
     ],
 };
 pub const EMAILS: Table =
@@ -67,13 +84,16 @@ pub const CONFIGURATIONS: Table = Table {
 };
 pub const NOTICES: Table =
     Table { name: "scim_token_notices", columns: &["configuration_id", "due_at"] };
-pub const ALL: [&Table; 6] = [&USERS, &EMAILS, &GROUPS, &MEMBERS, &CONFIGURATIONS, &NOTICES];
+pub const ALL: [&Table; 7] =
+    [&USERS, &ACCOUNTS, &EMAILS, &GROUPS, &MEMBERS, &CONFIGURATIONS, &NOTICES];
 /// Tables that the server alone writes to, or that only a number changes in.
-pub const UNFILLED: [&str; 8] = [
+pub const UNFILLED: [&str; 10] = [
     "api_keys",
     "scim_directory_counts",
     "scim_events",
     "scim_feeds",
+    "scim_former_users",
+    "scim_link_refusals",
     "scim_purges",
     "scim_webhook_endpoints",
     "scim_webhook_secrets",
@@ -92,6 +112,25 @@ pub fn user(configuration: Uuid, person: Person) -> Row {
         Value::Boolean(true),
         Value::Text(person.document(true)),
         Value::Integer(1),
+        Value::Integer(person.created_at()),
+        Value::Integer(person.created_at()),
+        Value::Uuid(person.account()),
+        // No account had the email.
+        Value::Integer(1),
+        Value::Null,
+    ]
+}
+
+pub fn account(organization: Uuid, configuration: Uuid, person: Person) -> Row {
+    let [email, _] = person.emails();
+    vec![
+        Value::Uuid(organization),
+        Value::Uuid(person.account()),
+        Value::Null,
+        Value::Text(email.clone()),
+        Value::Text(email),
+        Value::Boolean(false),
+        Value::Uuid(configuration),
         Value::Integer(person.created_at()),
         Value::Integer(person.created_at()),
     ]
@@ -163,13 +202,14 @@ pub fn all<'a>(
     configuration: Uuid,
     organization: Uuid,
     spares: u64,
-) -> [(&'static Table, Box<dyn Iterator<Item = Row> + 'a>); 6] {
+) -> [(&'static Table, Box<dyn Iterator<Item = Row> + 'a>); 7] {
     let now = SystemClock.now().as_micros();
     let people = || (0..directory.users).map(Person);
     let members_of =
         move |team| directory.members(team).map(move |person| member(configuration, team, person));
     let members_in = |team: Team| team.size.min(directory.users);
     let users = people().map(move |person| user(configuration, person));
+    let accounts = people().map(move |person| account(organization, configuration, person));
     let emails = people().flat_map(move |person| emails(configuration, person));
     let groups =
         directory.all_teams().map(move |team| group(configuration, team, members_in(team)));
@@ -178,6 +218,7 @@ pub fn all<'a>(
     let spares = (0..spares).map(move |number| spare(organization, Spare(number), now));
     [
         (&USERS, Box::new(users)),
+        (&ACCOUNTS, Box::new(accounts)),
         (&EMAILS, Box::new(emails)),
         (&GROUPS, Box::new(groups)),
         (&MEMBERS, Box::new(members)),

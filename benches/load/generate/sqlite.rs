@@ -19,6 +19,7 @@ impl ToSql for Value {
             Self::Integer(number) => ValueRef::Integer(*number),
             Self::Boolean(flag) => ValueRef::Integer(i64::from(*flag)),
             Self::Bytes(bytes) => ValueRef::Blob(bytes),
+            Self::Null => ValueRef::Null,
         }))
     }
 }
@@ -92,6 +93,9 @@ pub fn stored(
         connection.prepare(&format!("SELECT {columns} FROM {name} WHERE {column} = ?1"))?;
     let rows = statement.query_map([id], |row| {
         let value = |(place, like): (usize, &Value)| {
+            if *like == Value::Null {
+                return Ok(row.get::<_, Option<String>>(place)?.map_or(Value::Null, Value::Text));
+            }
             Ok(match like.kind() {
                 Kind::Uuid => Value::Uuid(row.get(place)?),
                 Kind::Text => Value::Text(row.get(place)?),

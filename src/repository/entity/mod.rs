@@ -7,8 +7,10 @@ use sea_orm::DeriveValueType;
 
 use crate::token::TokenHash;
 
+pub mod account;
 pub mod api_key;
 pub mod configuration;
+pub mod former_user;
 pub mod group;
 pub mod group_member;
 pub mod user;
@@ -40,18 +42,21 @@ mod tests {
         ColumnTrait, ColumnType, ConnectionTrait, EntityTrait, IdenStatic, Iterable, Statement,
     };
 
-    use super::{api_key, configuration, group, group_member, user, user_email};
+    use super::{
+        account, api_key, configuration, former_user, group, group_member, user, user_email,
+    };
     use crate::clock::{SeededRandom, SystemClock};
     use crate::model::DatabaseUrl;
     use crate::repository::Repository;
 
     /// Tables that only statements written out in full know.
-    const SQL_ONLY: [&str; 7] = [
+    const SQL_ONLY: [&str; 8] = [
         "scim_directory_counts.",
         "scim_purges.",
         "scim_feeds.",
         "scim_events.",
         "scim_token_notices.",
+        "scim_link_refusals.",
         "scim_webhook_endpoints.",
         "scim_webhook_secrets.",
     ];
@@ -93,7 +98,9 @@ mod tests {
             .filter(|column| !SQL_ONLY.iter().any(|table| column.starts_with(table)))
             .collect();
         let known = [
+            columns(account::Entity),
             columns(configuration::Entity),
+            columns(former_user::Entity),
             columns(api_key::Entity),
             columns(user::Entity),
             columns(user_email::Entity),

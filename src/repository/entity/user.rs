@@ -18,6 +18,9 @@ pub struct Model {
     pub version: i64,
     pub created_at: i64,
     pub updated_at: i64,
+    pub account_id: Option<Uuid>,
+    pub account_reason: Option<i64>,
+    pub other_email_key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

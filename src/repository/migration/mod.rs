@@ -82,6 +82,11 @@ impl MigratorTrait for Migrator {
                 postgres: include_str!("0004_token_notices.postgres.sql"),
             },
             Step {
+                name: "0005_accounts",
+                sqlite: include_str!("0005_accounts.sqlite.sql"),
+                postgres: include_str!("0005_accounts.postgres.sql"),
+            },
+            Step {
                 name: "0006_webhooks",
                 sqlite: include_str!("0006_webhooks.sqlite.sql"),
                 postgres: include_str!("0006_webhooks.postgres.sql"),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::SCIM_JSON;
 use crate::auth;
+use crate::model::{LinkReason, LinkRefusal};
 use crate::repository;
 use crate::scim::protocol::fault::{Fault, ScimType};
 
@@ -29,6 +30,8 @@ pub enum Error {
     UserNameTaken(String),
     /// Another group has the `displayName`.
     GroupNameTaken(String),
+    /// The account with the user's email must not become the user's.
+    LinkRefused(LinkRefusal),
     /// There is no such resource.
     NotFound(&'static str, String),
     /// The resource is not of the version that the client knows.
@@ -129,6 +132,7 @@ impl Error {
                 ScimType::Uniqueness.as_str(),
                 format!("Another group has the displayName {display_name:?}."),
             ),
+            Self::LinkRefused(refusal) => refused_link(refusal),
             Self::NotFound(kind, id) => {
                 Told::new(StatusCode::NOT_FOUND, format!("There is no {kind} {id}."))
             }
@@ -236,6 +240,23 @@ fn refused_credential(error: &auth::Error) -> Told {
         }
         auth::Error::Repository(error) => failed_store(error),
     }
+}
+
+fn refused_link(refusal: &LinkRefusal) -> Told {
+    let email = &refusal.email;
+    let why = if refusal.reason == LinkReason::AccountEmailUnverified {
+        "the application has not verified it"
+    } else {
+        "the identity provider does not mark it as verified (`verified`: true)"
+    };
+    Told::typed(
+        StatusCode::CONFLICT,
+        ScimType::Uniqueness.as_str(),
+        format!(
+            "There is an account with the email {email:?}, and {why}. To link the user all the \
+             same, set allow_unverified_email_account_linking of this SCIM configuration."
+        ),
+    )
 }
 
 fn failed_store(error: &repository::Error) -> Told {

@@ -8,7 +8,8 @@ use super::client::Client;
 use super::error::Error;
 use super::precondition::check_if_match;
 use super::stored::{Stored, object, shown};
-use crate::model::{UserId, Written};
+use crate::model::{LinkRefusal, UserId, Written};
+use crate::repository::Write;
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::USER;
 use crate::scim::protocol::value::Object;
@@ -27,8 +28,10 @@ pub async fn created(
     let content = resource::user_content(incoming.document)?;
 
     let tx = client.repository.write().await?;
-    let Written::Done(user) = tx.create_user(client.configuration, content).await? else {
-        return Err(Error::UserNameTaken(user_name));
+    let user = match tx.create_user(client.configuration, content).await? {
+        Written::Done(user) => user,
+        Written::NameTaken => return Err(Error::UserNameTaken(user_name)),
+        Written::LinkRefused(refusal) => return Err(refused(client, tx, refusal).await?),
     };
     tx.commit().await?;
 
@@ -108,11 +111,19 @@ async fn change(
         match tx.update_user(client.configuration, &user, content).await? {
             Written::Done(user) => user,
             Written::NameTaken => return Err(Error::UserNameTaken(user_name)),
+            Written::LinkRefused(refusal) => return Err(refused(client, tx, refusal).await?),
         }
     };
     tx.commit().await?;
 
     shown(client, &USER, StatusCode::OK, &user.into(), projection).await
+}
+
+/// Takes back what was begun, and tells the application why.
+async fn refused(client: &Client, tx: Write, refusal: LinkRefusal) -> Result<Error, Error> {
+    drop(tx);
+    client.repository.tell_link_refused(client.configuration, &refusal).await?;
+    Ok(Error::LinkRefused(refusal))
 }
 
 fn user_name(document: &Object) -> String {

@@ -5,18 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use scimd::proto::gitpod::v1::PaginationRequest;
 use scimd::proto::scimd::v1::event::State;
 use scimd::proto::scimd::v1::{
-    Event, EventKind, GetSnapshotRequest, GetSnapshotResponse, Group, ListGroupMembersRequest,
-    ListGroupsRequest, ListUsersRequest, Member, User, member,
+    Account, Event, EventKind, GetSnapshotRequest, GetSnapshotResponse, Group, ListAccountsRequest,
+    ListGroupMembersRequest, ListGroupsRequest, ListUsersRequest, Member, User, member,
 };
 
-use super::GrpcClient;
+use super::{AccountsClient, GrpcClient};
 
-/// Users and groups by id, and the members of each group that has some.
+/// Users, groups and accounts by id, and the members of each group that has some.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Copy {
     pub users: BTreeMap<String, User>,
     pub groups: BTreeMap<String, Group>,
     pub members: BTreeMap<String, BTreeSet<String>>,
+    pub accounts: BTreeMap<String, Account>,
     /// The last event in it.
     pub number: u64,
 }
@@ -26,7 +27,15 @@ impl Copy {
     pub fn apply(&mut self, event: Event) {
         assert_eq!(event.number, self.number + 1, "no event is lost, none is out of order");
         self.number = event.number;
+        if let Some(account) = event.account.clone() {
+            self.accounts.insert(account.id.clone(), account);
+        }
         match (event.kind(), event.state) {
+            (EventKind::AccountDeleted, _) => drop(self.accounts.remove(&event.subject_id)),
+            (_, Some(State::AccountLink(link))) => {
+                let user = self.users.get_mut(&event.subject_id).expect("told of before");
+                user.account_link = Some(link);
+            }
             (EventKind::UserDeleted, _) => drop(self.users.remove(&event.subject_id)),
             (EventKind::GroupDeleted, _) => {
                 self.groups.remove(&event.subject_id);
@@ -55,6 +64,7 @@ impl Copy {
     pub fn take_over(&mut self, part: GetSnapshotResponse) {
         self.users.extend(part.users.into_iter().map(|user| (user.id.clone(), user)));
         self.groups.extend(part.groups.into_iter().map(|group| (group.id.clone(), group)));
+        self.accounts.extend(part.accounts.into_iter().map(|each| (each.id.clone(), each)));
         for of_group in part.memberships {
             let members = self.members.entry(of_group.group_id).or_default();
             members.extend(of_group.members.iter().map(id));
@@ -78,7 +88,11 @@ impl Copy {
     }
 
     /// What the lists say.
-    pub async fn of_lists(client: &mut GrpcClient, organization: &str) -> Self {
+    pub async fn of_lists(
+        client: &mut GrpcClient,
+        accounts: &mut AccountsClient,
+        organization: &str,
+    ) -> Self {
         let organization_id = organization.to_owned();
         let mut copy = Self::default();
         let mut page = Some(PaginationRequest { page_size: 100, ..Default::default() });
@@ -101,6 +115,17 @@ impl Copy {
             };
             let answer = client.list_groups(request).await.unwrap().into_inner();
             copy.groups.extend(answer.groups.into_iter().map(|group| (group.id.clone(), group)));
+            page = next(answer.pagination.unwrap().next_token);
+        }
+        let mut page = Some(PaginationRequest { page_size: 100, ..Default::default() });
+        while let Some(pagination) = page.take() {
+            let request = ListAccountsRequest {
+                organization_id: organization_id.clone(),
+                pagination: Some(pagination),
+                ..Default::default()
+            };
+            let answer = accounts.list_accounts(request).await.unwrap().into_inner();
+            copy.accounts.extend(answer.accounts.into_iter().map(|each| (each.id.clone(), each)));
             page = next(answer.pagination.unwrap().next_token);
         }
         for group in copy.groups.values() {
@@ -138,6 +163,11 @@ impl Copy {
             self.groups == other.groups,
             "groups differ: {:#?}",
             differing(&self.groups, &other.groups)
+        );
+        assert!(
+            self.accounts == other.accounts,
+            "accounts differ: {:#?}",
+            differing(&self.accounts, &other.accounts)
         );
         assert!(
             self.members == other.members,

@@ -12,12 +12,15 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::copy::Copy;
-use super::{grpc, try_grpc};
+use super::{accounts, grpc, try_grpc};
 use crate::harness::{Client, Engine, Process, TestDatabase, finished, scimd};
 
 const ORGANIZATION: &str = "0195f2a3-0f5c-7cc3-a1b2-4c5d6e7f8091";
+const ACCOUNTS: &str = "/scimd.v1.AccountService";
 const RESTARTS: usize = 50;
 const WRITERS: usize = 16;
+/// How many accounts the application tells of.
+const IMPORTED: usize = 50;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_has_exactly_the_directory_after_50_kills_on_sqlite() {
@@ -76,6 +79,7 @@ async fn kills(engine: Engine, replicas: usize) {
     for writer in 0..WRITERS {
         writers.spawn(write(Arc::clone(&run), writer));
     }
+    writers.spawn(import(Arc::clone(&run)));
     for round in 0..RESTARTS {
         let pause = u64::try_from(uuid::Uuid::new_v4().as_u128() % 600).unwrap();
         sleep(Duration::from_millis(50 + pause)).await;
@@ -90,8 +94,9 @@ async fn kills(engine: Engine, replicas: usize) {
         writer.unwrap();
     }
     let copy = consumer.await.unwrap();
-    let mut client = grpc(&run.url(0), &key).await;
-    let there = Copy::of_lists(&mut client, ORGANIZATION).await;
+    let (mut client, mut accounts) =
+        (grpc(&run.url(0), &key).await, accounts(&run.url(0), &key).await);
+    let there = Copy::of_lists(&mut client, &mut accounts, ORGANIZATION).await;
     assert!(copy.number > 100, "too little was done: {}", copy.number);
     copy.assert_same(there);
 }
@@ -140,6 +145,34 @@ async fn consume(run: Arc<Run>) -> Copy {
     unreachable!("turns do not end")
 }
 
+/// Tells of accounts and removes some of them, whatever becomes of it.
+async fn import(run: Arc<Run>) {
+    for round in 0.. {
+        if run.is_done() {
+            return;
+        }
+        let client = Client::new(&run.url(round), Some(&run.key));
+        let account = |number: usize| {
+            json!({
+                "clientId": number.to_string(),
+                "email": format!("user{number}@example.com"),
+                "emailVerified": !(round + number).is_multiple_of(7),
+            })
+        };
+        let accounts: Vec<_> = (0..IMPORTED).map(account).collect();
+        let body = json!({ "organizationId": ORGANIZATION, "accounts": accounts });
+        let imported = client.try_post(&format!("{ACCOUNTS}/ImportAccounts"), body).await;
+        let doomed = imported.and_then(|answer| {
+            answer["imports"][round % IMPORTED]["accountId"].as_str().map(str::to_owned)
+        });
+        if let Some(id) = doomed {
+            let body = json!({ "organizationId": ORGANIZATION, "accountId": id });
+            client.try_post(&format!("{ACCOUNTS}/DeleteAccount"), body).await;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Changes users, groups and members, whatever becomes of it.
 async fn write(run: Arc<Run>, writer: usize) {
     let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
@@ -156,13 +189,23 @@ async fn write(run: Arc<Run>, writer: usize) {
             return;
         }
         let name = format!("user{writer}-{round}");
-        let Some(user) = send(Method::POST, "/Users", json!({ "userName": name })).await else {
+        // Some of them have an account that is imported, removed and made anew.
+        let email = format!("user{}@example.com", (round + writer) % IMPORTED);
+        let emails =
+            if round % 3 == 0 { json!([]) } else { json!([{ "value": email, "verified": true }]) };
+        let body = json!({ "userName": name, "emails": emails });
+        let Some(user) = send(Method::POST, "/Users", body).await else {
             sleep(Duration::from_millis(20)).await;
             continue;
         };
         let path = format!("/Users/{user}");
         let active = json!({ "op": "replace", "path": "active", "value": round % 2 == 0 });
         send(Method::PATCH, &path, operations(active)).await;
+        if round % 4 == 1 {
+            let email = json!([{ "value": format!("{name}@example.com") }]);
+            let moved = json!({ "op": "replace", "path": "emails", "value": email });
+            send(Method::PATCH, &path, operations(moved)).await;
+        }
         if group.is_none() {
             let name = format!("group{writer}-{round}");
             group = send(Method::POST, "/Groups", json!({ "displayName": name })).await;

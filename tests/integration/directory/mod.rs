@@ -9,6 +9,7 @@ mod snapshots;
 mod tokens;
 
 use scimd::model::OrganizationId;
+use scimd::proto::scimd::v1::account_service_client::AccountServiceClient;
 use scimd::proto::scimd::v1::directory_service_client::DirectoryServiceClient;
 use serde_json::{Value, json};
 use tonic::metadata::MetadataValue;
@@ -25,6 +26,9 @@ type Interceptor =
 
 /// The gRPC client that tonic generates, with a credential.
 pub type GrpcClient = DirectoryServiceClient<InterceptedService<Channel, Interceptor>>;
+
+/// The same of the service of accounts.
+pub type AccountsClient = AccountServiceClient<InterceptedService<Channel, Interceptor>>;
 
 /// An organization whose identity providers provision, and its product.
 pub struct World {
@@ -57,6 +61,11 @@ impl World {
     pub async fn grpc(&self) -> GrpcClient {
         grpc(&self.product.url, self.product.key.as_deref().unwrap()).await
     }
+
+    /// The same, of accounts.
+    pub async fn accounts(&self) -> AccountsClient {
+        accounts(&self.product.url, self.product.key.as_deref().unwrap()).await
+    }
 }
 
 pub async fn grpc(url: &str, key: &str) -> GrpcClient {
@@ -66,14 +75,20 @@ pub async fn grpc(url: &str, key: &str) -> GrpcClient {
 /// The same of a server that may not be there.
 pub async fn try_grpc(url: &str, key: &str) -> Result<GrpcClient, tonic::transport::Error> {
     let channel = Channel::from_shared(url.to_owned()).unwrap().connect().await?;
+    Ok(DirectoryServiceClient::with_interceptor(channel, credential(key)))
+}
+
+pub async fn accounts(url: &str, key: &str) -> AccountsClient {
+    let channel = Channel::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
+    AccountServiceClient::with_interceptor(channel, credential(key))
+}
+
+fn credential(key: &str) -> Interceptor {
     let credential = MetadataValue::try_from(format!("Bearer {key}")).unwrap();
-    Ok(DirectoryServiceClient::with_interceptor(
-        channel,
-        Box::new(move |mut request: tonic::Request<()>| {
-            request.metadata_mut().insert("authorization", credential.clone());
-            Ok(request)
-        }),
-    ))
+    Box::new(move |mut request: tonic::Request<()>| {
+        request.metadata_mut().insert("authorization", credential.clone());
+        Ok(request)
+    })
 }
 
 /// The ids of a list's items.

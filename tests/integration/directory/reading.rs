@@ -30,6 +30,9 @@ on_both_engines! {
         let answer = world.ask_of_tenant("GetUser", json!({ "userId": id })).await.ok();
         let mut user = answer["user"].clone();
         let resource = user["resource"].take();
+        let link = user["accountLink"].take();
+        assert_eq!(link["decision"], "ACCOUNT_LINK_DECISION_CREATED");
+        assert_eq!(link["reason"], "ACCOUNT_LINK_REASON_NO_ACCOUNT");
         assert_eq!(user, json!({
             "id": id, "organizationId": world.organization.to_string(),
             "scimConfigurationId": world.tenant.configuration,
@@ -37,7 +40,7 @@ on_both_engines! {
             "givenName": "Ann", "familyName": "Lee", "email": "Work@X",
             "emails": [{ "value": "home@x", "type": "home" }, { "value": "Work@X", "type": "work", "primary": true }],
             "version": "1", "createdAt": "2026-11-23T20:15:00Z", "updatedAt": "2026-11-23T20:15:00Z",
-            "resource": null,
+            "resource": null, "accountLink": null,
         }));
         assert_eq!(resource["id"], json!(id));
         assert_eq!(resource["schemas"], json!(["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE]));
@@ -50,6 +53,7 @@ on_both_engines! {
     async fn users_are_found_by_email_user_name_and_external_id(server: TestServer) {
         let world = World::new(&server).await;
         let second = Tenant::new(&server, world.organization).await;
+        second.share_emails().await;
         let here = world.tenant.scim.post("/Users", ann()).await.body["id"].clone();
         let there = second.scim.post("/Users", ann()).await.body["id"].clone();
         let other = json!({ "userName": "bob@x", "externalId": "b-1", "emails": [{ "value": "bob@x" }] });

@@ -1,20 +1,54 @@
 //! The whole directory at one moment, and what happened since.
 
 use scimd::proto::scimd::v1::ListEventsRequest;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::copy::Copy;
 use super::{GrpcClient, World};
-use crate::harness::{TestServer, on_both_engines};
+use crate::harness::{Client, TestServer, on_both_engines};
 use crate::scim::client::{ScimClient, Tenant};
+
+/// Every second one shares an email with others, which an account has.
+fn person(writer: usize, round: usize) -> Value {
+    let email = match round % 4 {
+        0 => format!("user{writer}-{round}@example.com"),
+        1 => format!("shared{}@example.com", round % 3),
+        _ => return json!({ "userName": format!("user{writer}-{round}") }),
+    };
+    let emails = json!([{ "value": email, "verified": true }]);
+    json!({ "userName": format!("user{writer}-{round}"), "emails": emails })
+}
+
+/// Tells of accounts that users have, and removes one of them each time.
+async fn import(product: Client, organization: String, rounds: usize) {
+    for round in 0..rounds {
+        let account = |number: usize| {
+            json!({
+                "clientId": number.to_string(),
+                "email": format!("shared{}@example.com", (number + round) % 3),
+                "emailVerified": true,
+            })
+        };
+        let accounts: Vec<_> = (0..3).map(account).collect();
+        let body = json!({ "organizationId": organization, "accounts": accounts });
+        let answer = product.post("/scimd.v1.AccountService/ImportAccounts", body).await;
+        // A user may have got an account for an email that another had.
+        if answer.status != 200 {
+            assert_eq!(answer.reason(), "ACCOUNT_CONFLICT");
+            continue;
+        }
+        let id = &answer.body["imports"][round % 3]["accountId"];
+        let body = json!({ "organizationId": organization, "accountId": id });
+        product.post("/scimd.v1.AccountService/DeleteAccount", body).await.ok();
+    }
+}
 
 /// Makes, changes and removes users, groups and members; which ones follows
 /// from the numbers.
 async fn provision(scim: ScimClient, writer: usize, rounds: usize) {
     for round in 0..rounds {
-        let made =
-            scim.post("/Users", json!({ "userName": format!("user{writer}-{round}") })).await;
+        let made = scim.post("/Users", person(writer, round)).await;
         let user = made.body["id"].as_str().unwrap().to_owned();
         let group = scim.post("/Groups", json!({ "displayName": format!("group{writer}-{round}"), "members": [{ "value": user }] })).await;
         let group = group.body["id"].as_str().unwrap().to_owned();
@@ -53,12 +87,15 @@ on_both_engines! {
         let organization = world.organization.to_string();
         let mut client = world.grpc().await;
         for number in 0..20 {
-            doomed.scim.post("/Users", json!({ "userName": format!("doomed{number}") })).await;
+            let mut user = person(number, number % 4);
+            user["userName"] = json!(format!("doomed{number}"));
+            doomed.scim.post("/Users", user).await;
         }
         let mut writers = JoinSet::new();
         for writer in 0..8 {
             writers.spawn(provision(world.tenant.scim.clone(), writer, 12));
         }
+        writers.spawn(import(world.product.clone(), organization.clone(), 10));
         let mut copies = Vec::new();
         while !writers.is_empty() {
             copies.push(Copy::of_snapshot(&mut client, &organization).await);
@@ -75,8 +112,9 @@ on_both_engines! {
                 break;
             }
         }
-        let expected = Copy::of_lists(&mut client, &organization).await;
+        let expected = Copy::of_lists(&mut client, &mut world.accounts().await, &organization).await;
         assert!(!expected.users.is_empty() && !expected.members.is_empty());
+        assert!(expected.accounts.len() > 10, "{:#?}", expected.accounts);
         copies.push(Copy::default());
         for mut copy in copies {
             follow(&mut copy, &mut client, &organization).await;

@@ -83,7 +83,7 @@ on_both_engines! {
         assert_eq!(kinds(&events), [UserCreated, UserUpdated, UserDeactivated, UserReactivated, UserDeleted]);
         assert_eq!(ends(&events), [true; 5]);
         assert!(events.iter().all(|event| event.subject == user.id.as_uuid()));
-        assert!(events.iter().all(|event| event.configuration == at));
+        assert!(events.iter().all(|event| event.configuration == Some(at)));
         let changed: Vec<_> = events.iter().map(|event| event.changed.join(" ")).collect();
         assert_eq!(changed, ["", "title", "active title", "active", ""]);
         assert_eq!(events[0].state, State::User(user.clone()));
@@ -240,7 +240,7 @@ on_both_engines! {
         }
         let seen = events(store, organization, 6).await;
         assert_eq!(seen.len(), 5);
-        assert!(seen.iter().all(|event| event.state == State::Gone && event.origin == origin && event.configuration == at));
+        assert!(seen.iter().all(|event| event.state == State::Gone && event.origin == origin && event.configuration == Some(at)));
         assert_eq!((seen[0].kind, seen[0].subject), (EventKind::GroupDeleted, id));
         let users: BTreeSet<_> = seen[1..4].iter().map(|event| event.subject).collect();
         assert_eq!(users, gone.into_iter().collect());

@@ -115,6 +115,7 @@ impl Directory {
                 self.users.insert(user.id, (user, content));
             }
             Written::NameTaken => assert!(taken),
+            Written::LinkRefused(refusal) => panic!("{refusal:?}"),
         }
     }
 
@@ -134,6 +135,7 @@ impl Directory {
                 self.users.insert(id, (user, content));
             }
             Written::NameTaken => assert!(taken),
+            Written::LinkRefused(refusal) => panic!("{refusal:?}"),
         }
     }
 

@@ -2,6 +2,7 @@
 //! everything else.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine as _;
 use prost::Message as _;
@@ -56,6 +57,13 @@ impl Client {
         let response = request.send().await.unwrap();
         let status = response.status();
         Answer { status, body: response.json().await.unwrap_or(Value::Null) }
+    }
+
+    /// What a POST to a server that may not be there comes back with, if anything.
+    pub async fn try_post(&self, path: &str, body: Value) -> Option<Value> {
+        let request = self.http.post(format!("{}{path}", self.url)).json(&body);
+        let request = request.bearer_auth(self.key.as_deref().unwrap_or_default());
+        request.timeout(Duration::from_secs(5)).send().await.ok()?.json().await.ok()
     }
 
     /// Makes a configuration with nothing but what must be said.

@@ -49,6 +49,12 @@ impl Tenant {
         Self { scim: ScimClient::at(&base, &created.token()), rpc, configuration }
     }
 
+    /// Allows that users with one email belong to one account.
+    pub async fn share_emails(&self) {
+        let allow = json!({ "allowUnverifiedEmailAccountLinking": true });
+        self.call("UpdateSCIMConfiguration", allow).await;
+    }
+
     /// Calls a method with the id of the configuration and `fields`.
     pub async fn call(&self, method: &str, mut fields: Value) -> Value {
         fields["scimConfigurationId"] = json!(self.configuration);
@@ -60,6 +66,13 @@ impl ScimClient {
     /// A client of a new configuration of a new organization.
     pub async fn new(server: &TestServer) -> Self {
         Tenant::new(server, server.organization()).await.scim
+    }
+
+    /// The same, and users with one email may belong to one account.
+    pub async fn of_shared_emails(server: &TestServer) -> Self {
+        let tenant = Tenant::new(server, server.organization()).await;
+        tenant.share_emails().await;
+        tenant.scim
     }
 
     /// A client of the SCIM server at `base`.

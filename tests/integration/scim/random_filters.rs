@@ -66,7 +66,7 @@ const OF_MEMBERS: &[Attribute] = &[("value", &["value"], Exact), ("type", &["typ
 
 on_both_engines! {
     async fn random_filters_find_whom_a_naive_reading_finds(server: TestServer) {
-        let client = ScimClient::new(&server).await;
+        let client = ScimClient::of_shared_emails(&server).await;
         let mut random = StdRng::seed_from_u64(20_261_123);
         populate(&server, &client, &mut random).await;
         let users = client.list("/Users?count=1000").await;

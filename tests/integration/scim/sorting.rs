@@ -203,7 +203,7 @@ fn find<'a>(value: &'a Value, place: &[&str]) -> Option<&'a Value> {
 
 /// A configuration with users and groups of which many share values.
 async fn populated(server: &TestServer) -> ScimClient {
-    let client = ScimClient::new(server).await;
+    let client = ScimClient::of_shared_emails(server).await;
     let mut random = StdRng::seed_from_u64(20_261_123);
     let mut users = Vec::new();
     for number in 0..30 {

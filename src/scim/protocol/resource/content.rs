@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::fault::Fault;
 use super::super::value::{self, Object};
-use crate::model::{GroupContent, UserContent};
+use crate::model::{GroupContent, PrimaryEmail, UserContent};
 
 /// Larger resources, in bytes, are refused: a PATCH can only add so much, but
 /// there may be many of them.
@@ -36,6 +36,7 @@ pub fn user_content(document: Object) -> Result<UserContent, Fault> {
             .transpose()?,
         active,
         email_keys,
+        primary_email: PrimaryEmail::of(&document),
         document: written(document)?,
     })
 }

@@ -1,0 +1,147 @@
+//! Accounts: reading and removing them. How they come to be is in `linking` and
+//! `import`.
+
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use uuid::Uuid;
+
+use super::entity::account::{Column, Entity, Model};
+use super::{Read, Repository, Result, Write};
+use crate::model::{Account, AccountFilter, AccountId, Instant, LinkReason, OrganizationId};
+
+/// Users of one transaction that takes their account from them.
+const UNLINKED_AT_ONCE: i64 = 500;
+
+/// What a part of a deletion came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deletion {
+    /// There is no such account.
+    NotFound,
+    /// Users are left that belong to it.
+    Unfinished,
+    /// It is gone.
+    Done,
+}
+
+impl Read {
+    /// Accounts of the organization behind this one, in order of their ids.
+    pub async fn accounts(
+        &self,
+        organization: OrganizationId,
+        filter: &AccountFilter,
+        after: Option<AccountId>,
+        limit: u64,
+    ) -> Result<Vec<Account>> {
+        let rows = page(organization, filter, after, limit).all(&self.connection).await?;
+        Ok(rows.into_iter().map(Account::from).collect())
+    }
+}
+
+impl Repository {
+    /// Removes an account. Its users belong to none then, which is told of each;
+    /// where there are many of them, in several transactions, the last of which
+    /// removes the account. `false`: there is no such account.
+    pub async fn delete_account(
+        &self,
+        organization: OrganizationId,
+        id: AccountId,
+    ) -> Result<bool> {
+        loop {
+            let tx = self.write().await?;
+            let deletion = tx.delete_account(organization, id).await?;
+            tx.commit().await?;
+            match deletion {
+                Deletion::NotFound => return Ok(false),
+                Deletion::Unfinished => {}
+                Deletion::Done => return Ok(true),
+            }
+        }
+    }
+}
+
+impl Write {
+    async fn delete_account(
+        &self,
+        organization: OrganizationId,
+        id: AccountId,
+    ) -> Result<Deletion> {
+        // Nobody is linked to it meanwhile: that takes the row too.
+        let found = Entity::find_by_id((organization.as_uuid(), id.as_uuid())).lock_exclusive();
+        if found.one(&self.transaction).await?.is_none() {
+            return Ok(Deletion::NotFound);
+        }
+        let unlinked = self.unlink_some(organization, id).await?;
+        if unlinked >= UNLINKED_AT_ONCE {
+            return Ok(Deletion::Unfinished);
+        }
+        self.forget_users(id).await?;
+        let key = (organization.as_uuid(), id.as_uuid());
+        Entity::delete_by_id(key).exec(&self.transaction).await?;
+        self.record_account_deleted(organization, id);
+        Ok(Deletion::Done)
+    }
+
+    /// Takes an account from some of its users, and says from how many.
+    async fn unlink_some(&self, organization: OrganizationId, id: AccountId) -> Result<i64> {
+        const SQL: &str = "UPDATE scim_users \
+             SET account_id = NULL, account_reason = $3, \
+                 other_email_key = NULLIF(COALESCE(other_email_key, \
+                     (SELECT email_key FROM scim_accounts \
+                      WHERE organization_id = $4 AND id = $1)), '') \
+             WHERE (configuration_id, id) IN \
+                 (SELECT configuration_id, id FROM scim_users WHERE account_id = $1 LIMIT $2) \
+             RETURNING configuration_id, id";
+        let reason = i64::from(LinkReason::AccountDeleted.number());
+        let values = [
+            id.as_uuid().into(),
+            UNLINKED_AT_ONCE.into(),
+            reason.into(),
+            organization.as_uuid().into(),
+        ];
+        let users: Vec<Unlinked> = self.query(SQL, values).await?;
+        for user in &users {
+            self.record_unlinked(organization, user.configuration_id.into(), user.id.into());
+        }
+        Ok(i64::try_from(users.len()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Those behind `after`, in order.
+pub(super) fn page(
+    organization: OrganizationId,
+    filter: &AccountFilter,
+    after: Option<AccountId>,
+    limit: u64,
+) -> Select<Entity> {
+    let mut select = Entity::find().filter(Column::OrganizationId.eq(organization.as_uuid()));
+    if let Some(after) = after {
+        select = select.filter(Column::Id.gt(after.as_uuid()));
+    }
+    if let Some(key) = &filter.email_key {
+        select = select.filter(Column::EmailKey.eq(key));
+    }
+    if let Some(id) = &filter.client_id {
+        select = select.filter(Column::ClientId.eq(id));
+    }
+    select.order_by_asc(Column::Id).limit(limit)
+}
+
+impl From<Model> for Account {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id.into(),
+            client_id: row.client_id,
+            email: row.email,
+            email_verified: row.email_verified,
+            created_at: Instant::from_micros(row.created_at),
+            updated_at: Instant::from_micros(row.updated_at),
+        }
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Unlinked {
+    configuration_id: Uuid,
+    id: Uuid,
+}

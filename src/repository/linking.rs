@@ -1,0 +1,200 @@
+//! Which account a provisioned user belongs to.
+
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QuerySelect,
+};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::entity::account::Model;
+use super::{Error, Result, Write};
+use crate::model::{
+    Account, AccountId, Candidate, ConfigurationId, Link, LinkReason, LinkRefusal, OrganizationId,
+    PrimaryEmail, UserContent, UserId,
+};
+
+/// What a user that has an email is stored with.
+pub(super) struct Linked {
+    pub organization: OrganizationId,
+    pub link: Link,
+    /// The account, as it is.
+    pub account: Account,
+    /// Whether it was made just now.
+    pub is_new: bool,
+    /// See `scim_users.other_email_key`.
+    pub other_email_key: Option<String>,
+}
+
+/// The account that has a user's email, which must not become the user's.
+pub(super) struct Refused {
+    pub account: AccountId,
+    pub reason: LinkReason,
+}
+
+impl Refused {
+    /// What there is to tell of it.
+    pub fn of(self, content: &UserContent, user: Option<UserId>) -> LinkRefusal {
+        let document: Map<String, Value> =
+            serde_json::from_str(&content.document).unwrap_or_default();
+        let user_name = document.get("userName").and_then(Value::as_str).unwrap_or_default();
+        LinkRefusal {
+            account: self.account,
+            reason: self.reason,
+            email: content
+                .primary_email
+                .as_ref()
+                .map(|email| email.text.clone())
+                .unwrap_or_default(),
+            user_name: user_name.to_owned(),
+            external_id: content.external_id.clone(),
+            user,
+        }
+    }
+}
+
+impl Write {
+    /// The account of a user of this email, which is made if there is none, and
+    /// stays until the transaction ends.
+    pub(super) async fn link(
+        &self,
+        configuration: ConfigurationId,
+        email: &PrimaryEmail,
+    ) -> Result<std::result::Result<Linked, Refused>> {
+        let new = AccountId::new(self.now, self.random_bytes());
+        let key = email.key();
+        let found = match self.made_or_found(configuration, new, email, &key).await? {
+            Some(found) => found,
+            None => self.remembered(configuration, &key).await?,
+        };
+        let is_new = found.account.id == new.as_uuid();
+        let decision = if is_new {
+            Ok(LinkReason::NoAccount)
+        } else {
+            let candidate = Candidate {
+                is_claimed: found.account.client_id.is_some(),
+                email_verified: found.account.email_verified,
+                made_before: found.is_made_here && !found.is_held,
+            };
+            candidate.decide(email.verified, found.is_unverified_allowed)
+        };
+        // What was found of users may be older than the lock on the account, where
+        // another was waited for.
+        let decision = match decision {
+            Ok(LinkReason::MadeBefore) if self.is_held(configuration, found.account.id).await? => {
+                Err(LinkReason::EmailUnverified)
+            }
+            decision => decision,
+        };
+        let account = found.account.id.into();
+        Ok(match decision {
+            Ok(reason) => Ok(Linked {
+                organization: found.account.organization_id.into(),
+                link: Link { account: Some(account), reason: Some(reason) },
+                other_email_key: (found.account.email_key != key).then_some(key),
+                account: found.account.into(),
+                is_new,
+            }),
+            Err(reason) => Err(Refused { account, reason }),
+        })
+    }
+
+    /// The account of this email, made if there is none: one statement, so that
+    /// two who come at once find the same one. `None`: something else remembers
+    /// the email, or there is no such configuration.
+    async fn made_or_found(
+        &self,
+        configuration: ConfigurationId,
+        new: AccountId,
+        email: &PrimaryEmail,
+        key: &str,
+    ) -> Result<Option<Found>> {
+        let found = found("scim_accounts", "$1");
+        // The update changes nothing. It locks the row, and answers it.
+        let sql = format!(
+            "INSERT INTO scim_accounts (organization_id, id, email, email_key, email_verified, \
+                 configuration_id, created_at, updated_at) \
+             SELECT owner.organization_id, $2, $3, $4, $5, owner.id, $6, $6 \
+             FROM scim_configurations AS owner \
+             WHERE owner.id = $1 AND NOT EXISTS \
+                 (SELECT 1 FROM scim_former_users AS former \
+                  WHERE former.organization_id = owner.organization_id \
+                      AND former.email_key = $4 AND former.configuration_id = $1) \
+             ON CONFLICT (organization_id, email_key) \
+             DO UPDATE SET email_key = scim_accounts.email_key \
+             RETURNING {found}"
+        );
+        let values = [
+            configuration.as_uuid().into(),
+            new.as_uuid().into(),
+            email.text.as_str().into(),
+            key.into(),
+            email.verified.into(),
+            self.now.as_micros().into(),
+        ];
+        Ok(self.query(sql, values).await?.pop())
+    }
+
+    /// Whether a user of the configuration has the account.
+    async fn is_held(&self, configuration: ConfigurationId, account: Uuid) -> Result<bool> {
+        use super::entity::user::{Column, Entity};
+        let holders = Entity::find()
+            .filter(Column::AccountId.eq(account))
+            .filter(Column::ConfigurationId.eq(configuration.as_uuid()));
+        Ok(holders.limit(1).count(&self.transaction).await? > 0)
+    }
+
+    /// The account of this email where a deleted user of the configuration had
+    /// the email and its account another one: the account that has it by now, or
+    /// else that user's.
+    async fn remembered(&self, configuration: ConfigurationId, key: &str) -> Result<Found> {
+        const OWNER: &str = "(SELECT organization_id FROM scim_configurations WHERE id = $1)";
+        let (found, lock) = (found("account", "$1"), self.on_postgres("FOR UPDATE OF account"));
+        let sql = format!(
+            "SELECT {found} FROM scim_accounts AS account \
+             WHERE account.organization_id = {OWNER} AND account.id IN \
+                 (SELECT own.id FROM scim_accounts AS own \
+                  WHERE own.organization_id = {OWNER} AND own.email_key = $2 \
+                  UNION ALL SELECT former.account_id FROM scim_former_users AS former \
+                  WHERE former.organization_id = {OWNER} \
+                      AND former.email_key = $2 AND former.configuration_id = $1) \
+             ORDER BY CASE WHEN account.email_key = $2 THEN 0 ELSE 1 END, account.id LIMIT 1 {lock}"
+        );
+        let values = [configuration.as_uuid().into(), key.into()];
+        // What is remembered goes with its account, so that nothing but the
+        // configuration can be missing.
+        self.query(sql, values).await?.pop().ok_or(Error::ConfigurationGone)
+    }
+}
+
+/// What is read of an account for a user of a configuration.
+fn found(account: &str, configuration: &str) -> String {
+    let columns = [
+        "organization_id",
+        "id",
+        "client_id",
+        "email",
+        "email_key",
+        "email_verified",
+        "configuration_id",
+        "created_at",
+        "updated_at",
+    ];
+    let columns = columns.map(|column| format!("{account}.{column} AS {column}")).join(", ");
+    format!(
+        "{columns}, \
+         (SELECT allow_unverified_email_account_linking FROM scim_configurations \
+          WHERE id = {configuration}) AS is_unverified_allowed, \
+         COALESCE({account}.configuration_id = {configuration}, FALSE) AS is_made_here, \
+         EXISTS (SELECT 1 FROM scim_users AS holder WHERE holder.account_id = {account}.id \
+             AND holder.configuration_id = {configuration}) AS is_held"
+    )
+}
+
+#[derive(FromQueryResult)]
+struct Found {
+    #[sea_orm(nested)]
+    account: Model,
+    is_unverified_allowed: bool,
+    is_made_here: bool,
+    is_held: bool,
+}
