@@ -16,6 +16,9 @@ use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_mins(3);
 
+/// A toolchain of the proxy's instead of this machine's would be another test than the one asked for.
+pub const GO_ENVIRONMENT: [(&str, &str); 2] = [("GOTOOLCHAIN", "local"), ("CGO_ENABLED", "0")];
+
 /// Why a client cannot run on this machine: a toolchain that is missing or too old.
 #[derive(Clone, Debug)]
 pub struct Skip(String);
@@ -87,14 +90,13 @@ pub fn go() -> Result<PathBuf, Skip> {
     static MADE: OnceLock<Result<PathBuf, Skip>> = OnceLock::new();
     let build = || {
         let version = toolchain("go", "version", (1, 26))?;
-        let home = prepared("go", &version, &source_files("go"), |home| {
+        let home = prepared("go", &version, &files(&programs().join("go")), |home| {
             install(
                 Command::new("go")
                     .args(["build", "-mod=readonly", "-o"])
                     .arg(home.join("client"))
                     .arg(".")
-                    // A toolchain of the proxy's instead of this machine's would be another test than the one asked for.
-                    .envs([("GOTOOLCHAIN", "local"), ("CGO_ENABLED", "0")])
+                    .envs(GO_ENVIRONMENT)
                     .current_dir(programs().join("go")),
             );
         });
@@ -158,7 +160,8 @@ pub async fn ended(
     output.unwrap_or_else(|error| panic!("{} does not run: {error}", program.display()))
 }
 
-fn command(
+/// A program that may talk to the servers of the tests, with its output piped.
+pub fn command(
     program: &Path,
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     environment: Vec<(String, String)>,
@@ -201,7 +204,7 @@ fn python(name: &str) -> Result<PathBuf, Skip> {
 fn npm(name: &str) -> Result<PathBuf, Skip> {
     let version = toolchain("node", "--version", (20, 0))?;
     toolchain("npm", "--version", (7, 0))?;
-    let files = source_files(name);
+    let files = files(&programs().join(name));
     Ok(prepared(name, &version, &files, |home| {
         for file in &files {
             let file_name = file.file_name().expect("it was found in a folder");
@@ -217,7 +220,7 @@ fn npm(name: &str) -> Result<PathBuf, Skip> {
 }
 
 /// The version line of a tool, or why it does not serve.
-fn toolchain(tool: &str, asked: &str, at_least: (u32, u32)) -> Result<String, Skip> {
+pub fn toolchain(tool: &str, asked: &str, at_least: (u32, u32)) -> Result<String, Skip> {
     let missing = |_| Skip(format!("no {tool}"));
     let answer = Command::new(tool).arg(asked).output().map_err(missing)?;
     let line = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
@@ -230,10 +233,9 @@ fn toolchain(tool: &str, asked: &str, at_least: (u32, u32)) -> Result<String, Sk
     }
 }
 
-/// The files of a program's folder, in a fixed order.
-fn source_files(name: &str) -> Vec<PathBuf> {
-    let folder = programs().join(name);
-    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+/// The files of a folder, in a fixed order, without those of its folders.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .filter_map(Result::ok)
         .map(|entry| entry.path())
@@ -244,7 +246,7 @@ fn source_files(name: &str) -> Vec<PathBuf> {
 }
 
 /// The folder `target/clients/<name>`, made anew if it was not made by just this toolchain from just these files.
-fn prepared(
+pub fn prepared(
     name: &str,
     version: &str,
     inputs: &[impl AsRef<Path>],
@@ -281,7 +283,7 @@ fn prepared(
 }
 
 /// A failing installation is no skip: the toolchain is there, so something is wrong that somebody should read.
-fn install(command: &mut Command) {
+pub fn install(command: &mut Command) {
     let finished = command
         .stdin(Stdio::null())
         .output()

@@ -25,6 +25,7 @@ mod contract;
 mod crash;
 mod directory;
 mod directory_store;
+mod examples;
 mod observability;
 mod program;
 mod readme;

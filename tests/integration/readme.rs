@@ -43,7 +43,7 @@ async fn the_request_in_go_works_as_printed() {
         Ok(_) => {
             let (_folder, file) = saved("create.go", &example("go", "package main"));
             let mut command = Command::new("go");
-            command.arg("run").arg(file).envs([("GOTOOLCHAIN", "local"), ("CGO_ENABLED", "0")]);
+            command.arg("run").arg(file).envs(clients::GO_ENVIRONMENT);
             creates("Go", command).await;
         }
         Err(reason) => skip(&reason),
@@ -221,7 +221,7 @@ fn the_test_command_in_the_readme_is_what_ci_runs() {
 #[test]
 fn every_page_names_only_files_that_exist() {
     let link = Regex::new(r"\]\(([^)#:]+)(?:#[^)]*)?\)").unwrap();
-    let named = Regex::new(r"`((?:src|proto|build|tests|docs)/[\w./-]*)`").unwrap();
+    let named = Regex::new(r"`((?:src|proto|build|tests|docs|examples)/[\w./-]*)`").unwrap();
     for page in [
         "README.md",
         "CONTRIBUTING.md",
@@ -233,6 +233,7 @@ fn every_page_names_only_files_that_exist() {
         "docs/performance.md",
         "docs/directory.md",
         "docs/webhooks.md",
+        "docs/clients.md",
     ] {
         let text = read(page);
         let beside = root().join(page).parent().unwrap().to_owned();
@@ -330,7 +331,7 @@ fn example(language: &str, beginning: &str) -> String {
 }
 
 /// The fenced blocks of a page, with their languages.
-fn blocks(page: &str) -> Vec<(String, String)> {
+pub fn blocks(page: &str) -> Vec<(String, String)> {
     let fence = Regex::new(r"(?ms)^```(\w+)\n(.*?)^```$").unwrap();
     fence.captures_iter(page).map(|block| (block[1].to_owned(), block[2].to_owned())).collect()
 }
@@ -350,7 +351,7 @@ fn saved(name: &str, text: &str) -> (TempDir, PathBuf) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the search path of the test run, not a setting")]
-fn with_first(folder: &Path) -> String {
+pub fn with_first(folder: &Path) -> String {
     format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
 }
 
@@ -369,10 +370,10 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn read(page: &str) -> String {
+pub fn read(page: &str) -> String {
     fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
 }
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
