@@ -44,6 +44,10 @@ pub enum Error {
     EventNumberUnknown(u64),
     /// The server takes no more requests.
     Stopping,
+    /// Others take their snapshots.
+    SnapshotsBusy,
+    /// Nobody has taken the next part of a snapshot for long.
+    ReaderTooSlow,
     /// There is no such webhook endpoint within the caller's scope.
     WebhookEndpointNotFound(WebhookEndpointId),
     /// The webhook endpoint has no such secret.
@@ -130,6 +134,14 @@ impl From<Error> for ConnectError {
                 Code::Unavailable,
                 ErrorReason::ServerStopping,
                 "the server stops; call again and resume behind the last number".to_owned(),
+            ),
+            Error::SnapshotsBusy => {
+                busy("others take their snapshots and nothing was changed; try again".to_owned())
+            }
+            Error::ReaderTooSlow => reject(
+                Code::Aborted,
+                ErrorReason::SnapshotAbandoned,
+                "the next part was not taken in time; begin anew and read as it comes".to_owned(),
             ),
             Error::WebhookEndpointNotFound(id) => reject(
                 Code::NotFound,
@@ -232,20 +244,16 @@ fn refused_fields(code: Code, reason: ErrorReason, violations: Vec<Violation>) -
     detailed(reject(code, reason, summary.join("; ")), "BadRequest", &bad_request)
 }
 
+fn busy(message: String) -> ConnectError {
+    let retry = pb::RetryInfo::from(RetryInfo::new(Some(RETRY_DELAY)));
+    detailed(reject(Code::Unavailable, ErrorReason::DatabaseBusy, message), "RetryInfo", &retry)
+}
+
 fn failed_store(error: &repository::Error) -> ConnectError {
     match error {
         repository::Error::Busy(_) | repository::Error::Deadlock(_) => {
             tracing::warn!(error = error.chain(), "the database is busy");
-            let retry = pb::RetryInfo::from(RetryInfo::new(Some(RETRY_DELAY)));
-            detailed(
-                reject(
-                    Code::Unavailable,
-                    ErrorReason::DatabaseBusy,
-                    "the database is busy and nothing was changed; try again".to_owned(),
-                ),
-                "RetryInfo",
-                &retry,
-            )
+            busy("the database is busy and nothing was changed; try again".to_owned())
         }
         // Only said to identity providers, at the other door.
         repository::Error::ConfigurationGone

@@ -1,9 +1,15 @@
 //! The whole directory as it was at one moment.
 
+use std::panic;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::{Stream, stream};
-use tokio::sync::OwnedSemaphorePermit;
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::accounts;
 use super::directory::Directory;
@@ -15,6 +21,12 @@ use crate::model::OrganizationId;
 use crate::proto::scimd::v1::{GetSnapshotRequest, GetSnapshotResponse, GroupMembers};
 use crate::repository::{Part, Snapshot};
 
+/// How long a caller waits for the snapshots of others.
+const TURN_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a snapshot, which has a connection of few, waits for its reader to
+/// take the next part.
+const READER_PATIENCE: Duration = Duration::from_secs(30);
+
 impl Directory {
     /// Tells the directory of an organization, and behind which event to go on.
     pub async fn get_snapshot(
@@ -24,14 +36,46 @@ impl Directory {
     ) -> Result<impl Stream<Item = Result<GetSnapshotResponse, Error>> + use<>, Error> {
         let organization = id("organization_id", &request.organization_id)?;
         caller.require_organization(organization)?;
-        let permit = Arc::clone(&self.snapshots).acquire_owned().await;
+        let permit = timeout(TURN_PATIENCE, Arc::clone(&self.snapshots).acquire_owned()).await;
+        let permit = permit.map_err(|_elapsed| Error::SnapshotsBusy)?;
         let permit = permit.expect("the semaphore is never closed");
         let snapshot = self.repository.snapshot(organization).await?;
         let teller = Teller { directory: self, organization, snapshot, _permit: permit };
-        Ok(stream::try_unfold(teller, async |mut teller| {
+        let parts = stream::try_unfold(teller, async |mut teller| {
             Ok(teller.next().await?.map(|part| (part, teller)))
-        }))
+        });
+        Ok(handed_over(parts, READER_PATIENCE))
     }
+}
+
+/// The same parts, made by a task of their own as somebody takes them. Where
+/// nobody takes one for as long as `patience`, what `parts` holds is free again,
+/// and the stream ends with an error.
+fn handed_over<T: Send + 'static>(
+    parts: impl Stream<Item = Result<T, Error>> + Send + 'static,
+    patience: Duration,
+) -> impl Stream<Item = Result<T, Error>> + Send {
+    let (sender, receiver) = mpsc::channel(1);
+    let teller = tokio::spawn(async move {
+        let mut parts = pin!(parts);
+        while let Some(part) = parts.next().await {
+            match sender.send_timeout(part, patience).await {
+                Ok(()) => {}
+                Err(SendTimeoutError::Timeout(_)) => return Err(Error::ReaderTooSlow),
+                Err(SendTimeoutError::Closed(_)) => break,
+            }
+        }
+        Ok(())
+    });
+    let state = Some((receiver, AbortOnDropHandle::new(teller)));
+    stream::unfold(state, async |state| {
+        let (mut receiver, teller) = state?;
+        if let Some(part) = receiver.recv().await {
+            return Some((part, Some((receiver, teller))));
+        }
+        let end = teller.await.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()));
+        end.err().map(|error| (Err(error), None))
+    })
 }
 
 struct Teller {
@@ -83,5 +127,50 @@ impl Teller {
             Part::Number(number) => response.number = Some(number),
         }
         Ok(Some(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three parts, and whether what they are made of is still held.
+    fn parts() -> (Arc<()>, impl Stream<Item = Result<u8, Error>>) {
+        let held = Arc::new(());
+        let parts = stream::try_unfold((0, Arc::clone(&held)), async |(part, held)| {
+            Ok((part < 3).then_some((part, (part + 1, held))))
+        });
+        (held, parts)
+    }
+
+    #[tokio::test]
+    async fn a_reader_gets_all_parts_and_then_the_end() {
+        let (held, parts) = parts();
+        let told: Vec<_> = handed_over(parts, READER_PATIENCE).map(Result::unwrap).collect().await;
+        assert_eq!(told, [0, 1, 2]);
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_holds_nothing_and_is_told() {
+        let (held, parts) = parts();
+        let mut told = pin!(handed_over(parts, Duration::from_millis(20)));
+        assert_eq!(told.next().await.unwrap().unwrap(), 0);
+        while Arc::strong_count(&held) > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let rest: Vec<_> = told.collect().await;
+        assert!(matches!(rest.last(), Some(Err(Error::ReaderTooSlow))), "{rest:?}");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_goes_away_holds_nothing() {
+        let (held, parts) = parts();
+        let mut told = Box::pin(handed_over(parts, READER_PATIENCE));
+        assert_eq!(told.next().await.unwrap().unwrap(), 0);
+        drop(told);
+        while Arc::strong_count(&held) > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
