@@ -1,7 +1,8 @@
 //! How many users and groups a configuration has, without counting them.
 
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
+use super::locks;
 use super::query::Kind;
 use super::{Error, Result, Write};
 use crate::model::ConfigurationId;
@@ -60,10 +61,16 @@ impl Write {
             Kind::User => (1, 0),
             Kind::Group => (0, 1),
         };
-        let lock = self.on_postgres("FOR KEY SHARE");
+        let (line, lock) = if self.backend() == DbBackend::Postgres {
+            let line = locks::wait_in_line(locks::COUNTS, "owner.id");
+            (format!("CROSS JOIN LATERAL {line}"), "FOR KEY SHARE OF owner")
+        } else {
+            (String::new(), "")
+        };
         let sql = format!(
             "INSERT INTO scim_directory_counts (configuration_id, user_count, group_count) \
-             SELECT id, {users}, {groups} FROM scim_configurations WHERE id = $1 {lock} \
+             SELECT owner.id, {users}, {groups} FROM scim_configurations AS owner {line} \
+             WHERE owner.id = $1 {lock} \
              ON CONFLICT (configuration_id) \
              DO UPDATE SET {column} = scim_directory_counts.{column} + 1"
         );

@@ -23,6 +23,7 @@ mod ids;
 mod import;
 mod link_refusals;
 mod linking;
+mod locks;
 mod member_changes;
 mod members;
 mod migration;
