@@ -156,6 +156,23 @@ impl Write {
         rows.into_iter().map(|row| row.leased(lease)).collect()
     }
 
+    /// Makes those of `endpoints` due that wait for news: at most
+    /// [`WEBHOOKS_AT_ONCE`].
+    pub async fn queue_webhooks(&self, endpoints: &[WebhookEndpointId]) -> Result<()> {
+        let ids: Vec<_> = endpoints.iter().map(|endpoint| endpoint.as_uuid()).collect();
+        let Some(ids) = padded(&ids) else { return Ok(()) };
+        let sql = format!(
+            "UPDATE scim_webhook_endpoints SET due_at = $1 \
+             WHERE id IN (SELECT id FROM scim_webhook_endpoints \
+                          WHERE id IN ({}) AND paused_at IS NULL AND due_at IS NULL {})",
+            places(2),
+            self.on_postgres("FOR UPDATE SKIP LOCKED")
+        );
+        let now = Value::from(self.now.as_micros());
+        self.execute(sql, [now].into_iter().chain(ids)).await?;
+        Ok(())
+    }
+
     /// Writes down how far a delivery came. `false`: it is over, because somebody
     /// else has the lease or the endpoint was changed or removed; then whoever
     /// comes by goes on, with what is new.

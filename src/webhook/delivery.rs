@@ -18,8 +18,6 @@ use crate::signing::SigningSecret;
 
 /// Events of one look into the store.
 const EVENTS_AT_ONCE: u64 = 10;
-/// How long a turn is, while others may wait for theirs.
-const TURN: Duration = Duration::from_secs(10);
 /// How often to write down what was taken: after a crash, as much comes again.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(500);
 /// How much longer a lease is than an attempt may take.
@@ -86,7 +84,7 @@ impl Turn<'_> {
                 return self.end(None, WebhookNext::News).await;
             }
             for event in events {
-                if begun.elapsed() > TURN || self.webhooks.closed.is_cancelled() {
+                if begun.elapsed() > self.webhooks.turn || self.webhooks.closed.is_cancelled() {
                     return self.end(None, WebhookNext::At(self.webhooks.clock.now())).await;
                 }
                 if !self.send(event).await? {

@@ -17,6 +17,8 @@ fn settings(allow_private: bool) -> WebhookSettings {
         policy: WebhookPolicy { allow_http: true, allow_private },
         connect_timeout: Duration::from_secs(2),
         timeout: Duration::from_secs(3),
+        deliveries: 1,
+        turn: Duration::from_secs(1),
     }
 }
 
@@ -81,6 +83,20 @@ async fn a_host_must_prove_that_it_has_its_name() {
         () = serve(&listener, acceptor) => {}
         () = checks => {}
     }
+}
+
+#[tokio::test]
+async fn who_never_ends_a_tls_handshake_is_given_up_like_who_never_answers() {
+    let (_listener, port) = listener().await;
+    let settings = WebhookSettings {
+        connect_timeout: Duration::from_millis(100),
+        timeout: Duration::from_mins(1),
+        ..settings(true)
+    };
+    let sender = Sender::new(&settings, RootCertStore::empty());
+    let url = format!("https://127.0.0.1:{port}/");
+    let sent = timeout(Duration::from_secs(10), sender.send(&url, message())).await;
+    assert_eq!(sent, Ok(Err(Failed { kind: Kind::Timeout, status: None })));
 }
 
 #[tokio::test]
