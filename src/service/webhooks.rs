@@ -177,7 +177,7 @@ impl Webhooks {
         let endpoint = endpoint.ok_or(Error::WebhookEndpointNotFound(id))?;
         let after = request.after.unwrap_or(endpoint.delivery.delivered);
         feed::check(after, tx.event_bounds(endpoint.organization_id).await?)?;
-        let endpoint = tx.resume_webhook_endpoint(id, after).await?;
+        let endpoint = tx.resume_webhook_endpoint(id, request.after).await?;
         let endpoint = endpoint.ok_or(Error::WebhookEndpointNotFound(id))?;
         tx.commit().await?;
 
