@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Webhooks;
-use super::request::{Failed, Message};
+use super::request::{Failed, Message, Sender};
 use crate::model::{
     self, Event, WEBHOOK_PATIENCE, WebhookFailure, WebhookFailureKind, WebhookPause, WebhookSecret,
     webhook_wait,
@@ -30,6 +30,7 @@ pub struct Turn<'a> {
     webhooks: &'a Webhooks,
     lease: WebhookLease,
     secrets: Vec<(WebhookSecret, SigningSecret)>,
+    sender: Sender,
     /// The newest event that was taken, and when, if one was in this turn.
     delivered: u64,
     succeeded_at: Option<model::Instant>,
@@ -52,6 +53,7 @@ impl Webhooks {
         let turn = Turn {
             webhooks: self,
             secrets: secrets.collect(),
+            sender: self.senders.sender(),
             delivered: lease.delivered,
             succeeded_at: None,
             settled: Instant::now(),
@@ -138,7 +140,7 @@ impl Turn<'_> {
             return Err(Failed { kind: WebhookFailureKind::Secret, status: None });
         }
         let message = Message { id, timestamp, signatures: signatures.join(" "), body };
-        self.webhooks.sender.send(&self.lease.url, message).await
+        self.sender.send(&self.lease.url, message).await
     }
 
     /// Lets the endpoint be tried again later, or not by itself any more.

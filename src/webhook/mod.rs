@@ -22,7 +22,7 @@ use rustls::RootCertStore;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use self::request::Sender;
+use self::request::Senders;
 use self::search::Start;
 use crate::clock::{Clock, Random};
 use crate::repository::{News, Repository};
@@ -35,7 +35,7 @@ pub struct Webhooks {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     keys: Keyring,
-    sender: Sender,
+    senders: Senders,
     timeout: Duration,
     turn: Duration,
     /// Cancelled when the server ends.
@@ -64,7 +64,7 @@ impl Webhooks {
             clock,
             random,
             keys,
-            sender: Sender::new(settings, roots),
+            senders: Senders::new(settings, roots),
             timeout: settings.timeout,
             turn: settings.turn,
             closed,
