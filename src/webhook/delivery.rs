@@ -20,8 +20,11 @@ use crate::signing::SigningSecret;
 const EVENTS_AT_ONCE: u64 = 10;
 /// How often to write down what was taken: after a crash, as much comes again.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(500);
-/// How much longer a lease is than an attempt may take.
-const MARGIN: Duration = Duration::from_secs(5);
+/// How much longer a lease is than an attempt may take: for what comes before it, and
+/// for clocks that do not agree.
+const MARGIN: Duration = Duration::from_secs(10);
+/// How old a lease may be when an attempt begins.
+const FRESH: Duration = Duration::from_secs(2);
 /// How long to wait where an event cannot be told: not the endpoint's fault.
 const FAULT_WAIT: Duration = Duration::from_mins(1);
 
@@ -34,7 +37,7 @@ pub struct Turn<'a> {
     /// The newest event that was taken, and when, if one was in this turn.
     delivered: u64,
     succeeded_at: Option<model::Instant>,
-    /// Whether the store knows of that.
+    /// From when on the lease is counted; what was taken by then is written down.
     settled: Instant,
 }
 
@@ -45,7 +48,7 @@ impl Webhooks {
     }
 
     /// Sends what there is to send.
-    pub(super) async fn deliver(&self, lease: WebhookLease) -> Result<()> {
+    pub(super) async fn deliver(&self, lease: WebhookLease, leased_at: Instant) -> Result<()> {
         let secrets = self.repository.read().webhook_secrets(lease.endpoint).await?;
         let secrets = secrets.into_iter().filter_map(|(secret, sealed)| {
             Some((secret, self.keys.open(lease.endpoint, &sealed)?))
@@ -56,7 +59,7 @@ impl Webhooks {
             sender: self.senders.sender(),
             delivered: lease.delivered,
             succeeded_at: None,
-            settled: Instant::now(),
+            settled: leased_at,
             lease,
         };
         turn.run().await
@@ -115,6 +118,11 @@ impl Turn<'_> {
                 return Ok(false);
             }
             self.settled = settled;
+            if settled.elapsed() > FRESH {
+                // The store took its time. The lease may end under an attempt.
+                self.end(None, WebhookNext::At(self.webhooks.clock.now())).await?;
+                return Ok(false);
+            }
         }
         match self.attempt(number, body).await {
             Ok(()) => {

@@ -99,7 +99,7 @@ impl Webhooks {
 
     async fn delivered(&self, news: &News, start: Start) {
         let (endpoint, organization) = (start.lease.endpoint, start.lease.organization);
-        if let Err(error) = self.deliver(start.lease).await {
+        if let Err(error) = self.deliver(start.lease, start.leased_at).await {
             // The lease ends by itself.
             tracing::warn!(%endpoint, error = error.chain(), "a webhook's delivery was given up");
         }

@@ -29,6 +29,8 @@ const SWEPT_AT_ONCE: usize = 100;
 /// A lease, and the place that its delivery has.
 pub struct Start {
     pub lease: WebhookLease,
+    /// From when on it is counted.
+    pub leased_at: Instant,
     _places: [Option<OwnedSemaphorePermit>; 2],
 }
 
@@ -132,8 +134,9 @@ impl Webhooks {
         let room = endpoints.len().min(self.places.available_permits());
         let (endpoints, without_room) = endpoints.split_at(room);
         for some in endpoints.chunks(WEBHOOKS_AT_ONCE) {
+            let (leased_at, until) = (Instant::now(), self.lease_end());
             let tx = self.repository.write().await?;
-            let leases = tx.lease_webhooks(some, self.lease_end()).await?;
+            let leases = tx.lease_webhooks(some, until).await?;
             tx.commit().await?;
             for lease in leases {
                 let place = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
@@ -141,7 +144,7 @@ impl Webhooks {
                     (lease.failures > 0).then(|| place(&self.places_of_failing)).flatten();
                 let places = [place(&self.places), failing];
                 // Nobody but a server that ends has nobody to deliver.
-                let _ = start.send(Start { lease, _places: places });
+                let _ = start.send(Start { lease, leased_at, _places: places });
             }
         }
         for some in without_room.chunks(WEBHOOKS_AT_ONCE) {

@@ -1,6 +1,11 @@
-//! What is looked for where there is no room for more.
+//! What is looked for where there is no room for more, and sent where there is no
+//! time.
+
+use std::net::SocketAddr;
 
 use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::search::Search;
 use super::*;
@@ -11,6 +16,7 @@ use crate::model::{
     WebhookPolicy,
 };
 use crate::repository::{WEBHOOKS_AT_ONCE, WebhookNext, WebhookProgress};
+use crate::signing::SigningSecret;
 use crate::token::{Kind, PlainToken};
 
 /// One with room for so many deliveries, and a store of its own.
@@ -38,15 +44,22 @@ async fn webhooks(deliveries: usize) -> (Webhooks, TempDir) {
 impl Webhooks {
     /// An endpoint that is due.
     async fn endpoint(&self) -> WebhookEndpointId {
+        self.endpoint_at(([127, 0, 0, 1], 9).into()).await
+    }
+
+    async fn endpoint_at(&self, address: SocketAddr) -> WebhookEndpointId {
         let tx = self.repository.write().await.unwrap();
         let id = tx.new_webhook_endpoint_id();
         let new = NewWebhookEndpoint {
             organization_id: OrganizationId::from(id.as_uuid()),
-            url: "http://127.0.0.1:9/".to_owned(),
+            url: format!("http://{address}/"),
             description: String::new(),
             after: 0,
         };
         tx.create_webhook_endpoint(id, new).await.unwrap().unwrap();
+        let secret = SigningSecret::mint(&*self.random);
+        let sealed = self.keys.seal(id, &secret, &*self.random);
+        tx.add_webhook_secret(id, &sealed).await.unwrap();
         tx.commit().await.unwrap();
         id
     }
@@ -116,4 +129,29 @@ async fn who_has_news_and_finds_no_place_waits_in_line_with_the_others() {
     drop(taken);
     webhooks.look(&news, &mut search, &start).await.unwrap();
     assert_eq!(starts.try_recv().unwrap().lease.endpoint, endpoint);
+}
+
+#[tokio::test]
+async fn whose_lease_may_have_ended_while_the_store_was_busy_sends_nothing() {
+    let (webhooks, _directory) = webhooks(1).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = webhooks.endpoint_at(listener.local_addr().unwrap()).await;
+    webhooks.event(OrganizationId::from(endpoint.as_uuid())).await;
+    let tx = webhooks.repository.write().await.unwrap();
+    let lease = tx.lease_webhooks(&[endpoint], webhooks.lease_end()).await.unwrap().remove(0);
+    tx.commit().await.unwrap();
+    // Old enough to be asked for once more, for which it has to wait for this one.
+    let leased_at = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+    let busy = webhooks.repository.write().await.unwrap();
+    let delivered = webhooks.deliver(lease, leased_at);
+    let held = async {
+        sleep(Duration::from_millis(2_200)).await;
+        drop(busy);
+    };
+    let (delivered, ()) = tokio::join!(delivered, held);
+    delivered.unwrap();
+    assert!(timeout(Duration::from_millis(100), listener.accept()).await.is_err());
+    let now = webhooks.clock.now();
+    let due = webhooks.repository.read().due_webhooks(now, false, 2).await.unwrap();
+    assert_eq!(due, [endpoint], "whoever comes by goes on");
 }
