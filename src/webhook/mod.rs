@@ -16,10 +16,9 @@ mod search;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use rustls::RootCertStore;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::request::Senders;
@@ -74,27 +73,39 @@ impl Webhooks {
     }
 
     /// Sends for as long as the server runs; then attempts that are on their way
-    /// are finished, and no more begun. Any number of replicas may do so.
+    /// are finished or soon given up, and no more begun. Any number of replicas may
+    /// do so.
     pub async fn run(self) {
-        let news = self.repository.news();
+        let webhooks = Arc::new(self);
+        let news = webhooks.repository.news();
         let (start, starts) = mpsc::unbounded_channel();
         // Together, so that neither waits for the other.
-        tokio::join!(self.search(&news, start), self.deliver_all(&news, starts));
+        tokio::join!(webhooks.search(&news, start), webhooks.deliver_all(&news, starts));
     }
 
-    /// Delivers to all whose lease comes.
-    async fn deliver_all(&self, news: &News, mut starts: mpsc::UnboundedReceiver<Start>) {
-        let mut deliveries = FuturesUnordered::new();
+    /// Delivers to all whose lease comes, to each in a task: one that panics ends no
+    /// other, and none outlives this one.
+    async fn deliver_all(
+        self: &Arc<Self>,
+        news: &News,
+        mut starts: mpsc::UnboundedReceiver<Start>,
+    ) {
+        let mut deliveries = JoinSet::new();
         loop {
             tokio::select! {
                 start = starts.recv() => match start {
-                    Some(start) => deliveries.push(self.delivered(news, start)),
+                    Some(start) => {
+                        let (webhooks, news) = (Arc::clone(self), news.clone());
+                        deliveries.spawn(async move { webhooks.delivered(&news, start).await });
+                    }
                     None => break,
                 },
-                Some(()) = deliveries.next() => {}
+                Some(ended) = deliveries.join_next() => complain_of_panic(ended),
             }
         }
-        while deliveries.next().await.is_some() {}
+        while let Some(ended) = deliveries.join_next().await {
+            complain_of_panic(ended);
+        }
     }
 
     async fn delivered(&self, news: &News, start: Start) {
@@ -105,6 +116,13 @@ impl Webhooks {
         }
         // What was committed while the lease was held woke nobody.
         news.tell(organization);
+    }
+}
+
+fn complain_of_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        // The lease ends by itself.
+        tracing::error!(%error, "a webhook's delivery panicked");
     }
 }
 

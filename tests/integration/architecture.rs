@@ -22,7 +22,8 @@ const RESERVED: [(&str, &[&str]); 7] = [
     (r"\benv::vars?(_os)?\b", &["settings.rs"]),
     (
         r"\b(spawn|spawn_blocking|spawn_local)\(",
-        &["server.rs", "repository/connection/", "telemetry.rs"],
+        // Deliveries are tasks that end with the one that has them.
+        &["server.rs", "repository/connection/", "telemetry.rs", "webhook/mod.rs"],
     ),
 ];
 
