@@ -6,6 +6,7 @@ mod serve;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -14,6 +15,9 @@ use crate::clock::{SystemClock, SystemRandom};
 use crate::repository::Repository;
 use crate::settings::{Flags, Settings};
 use crate::telemetry;
+
+/// How long what cannot be ended may keep the process from its end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Provisioning for a product: SCIM 2.0 for identity providers, gRPC and Connect for the product.
 #[derive(Parser)]
@@ -55,7 +59,7 @@ fn start(cli: Cli) -> anyhow::Result<()> {
     let log = telemetry::start(settings.log.to_filter(), settings.log_format)
         .context("logging cannot start")?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot start")?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match cli.command {
             Command::Serve(arguments) => serve::run(arguments, settings).await,
             Command::Migrate => {
@@ -65,7 +69,10 @@ fn start(cli: Cli) -> anyhow::Result<()> {
             }
             Command::ApiKey(command) => api_key::run(command, &settings).await,
         }
-    })
+    });
+    // A look-up of a name cannot be ended, and nobody waits for one any more.
+    runtime.shutdown_timeout(STOP_TIMEOUT);
+    done
 }
 
 /// The store, its schema as this program needs it.

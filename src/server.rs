@@ -100,8 +100,9 @@ impl Server {
         if webhooks.is_none() {
             webhook::complain_of_missing_key(&self.repository).await;
         }
-        let webhooks =
-            webhooks.map(|webhooks| AbortOnDropHandle::new(tokio::spawn(webhooks.run())));
+        let webhooks = webhooks.map(|webhooks| {
+            AbortOnDropHandle::new(tokio::spawn(send_webhooks(webhooks, closed.clone())))
+        });
         let health = HealthReporter::new();
         let draining = Arc::new(AtomicBool::new(false));
         let app =
@@ -192,6 +193,14 @@ fn pause_after(
             tracing::warn!(error = error.chain(), "{complaint}");
             interval
         }
+    }
+}
+
+/// Sends webhooks for as long as the server runs.
+async fn send_webhooks(webhooks: Webhooks, closed: CancellationToken) {
+    let ended = AbortOnDropHandle::new(tokio::spawn(webhooks.run())).await;
+    if !closed.is_cancelled() {
+        tracing::error!(?ended, "no more webhooks are sent until the server is started again");
     }
 }
 

@@ -63,13 +63,13 @@ impl Write {
         };
         let (line, lock) = if self.backend() == DbBackend::Postgres {
             let line = locks::wait_in_line(locks::COUNTS, "owner.id");
-            (format!("CROSS JOIN LATERAL {line}"), "FOR KEY SHARE OF owner")
+            (format!(", {line}"), "FOR KEY SHARE OF owner")
         } else {
             (String::new(), "")
         };
         let sql = format!(
             "INSERT INTO scim_directory_counts (configuration_id, user_count, group_count) \
-             SELECT owner.id, {users}, {groups} FROM scim_configurations AS owner {line} \
+             SELECT owner.id, {users}, {groups} FROM scim_configurations AS owner{line} \
              WHERE owner.id = $1 {lock} \
              ON CONFLICT (configuration_id) \
              DO UPDATE SET {column} = scim_directory_counts.{column} + 1"

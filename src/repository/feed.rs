@@ -252,7 +252,7 @@ fn in_line(feed: Feed) -> String {
     let (organization, from) = match feed {
         Feed::OwnerOf(_) => (
             "owner.organization_id",
-            "scim_configurations AS owner CROSS JOIN LATERAL {line} WHERE owner.id = $1::uuid",
+            "scim_configurations AS owner, {line} WHERE owner.id = $1::uuid",
         ),
         Feed::Of(_) => ("$1::uuid", "{line}"),
     };

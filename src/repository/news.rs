@@ -39,6 +39,7 @@ impl Board {
 }
 
 /// The news, for one who follows them.
+#[derive(Clone)]
 pub struct News(Arc<Board>);
 
 impl Repository {

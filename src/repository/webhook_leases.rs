@@ -26,7 +26,7 @@ pub struct WebhookLease {
     pub organization: OrganizationId,
     /// Where requests are sent.
     pub url: String,
-    /// The number of the newest event that was taken, as the store has it.
+    /// The number of the newest event that was taken when the lease was.
     pub delivered: u64,
     /// How many attempts failed, one after the other.
     pub failures: u32,
@@ -34,6 +34,7 @@ pub struct WebhookLease {
     pub failing_since: Option<Instant>,
     lease: Uuid,
     revision: i64,
+    resumptions: i64,
 }
 
 /// How far a delivery came, and how it goes on.
@@ -138,7 +139,8 @@ impl Write {
              WHERE id IN (SELECT id FROM scim_webhook_endpoints \
                           WHERE id IN ({}) AND paused_at IS NULL \
                               AND (due_at IS NULL OR due_at <= $3) {}) \
-             RETURNING id, organization_id, url, delivered, failures, failing_since, revision",
+             RETURNING id, organization_id, url, delivered, failures, failing_since, revision, \
+                 resumptions",
             places(4),
             self.on_postgres("FOR UPDATE SKIP LOCKED")
         );
@@ -156,6 +158,23 @@ impl Write {
         rows.into_iter().map(|row| row.leased(lease)).collect()
     }
 
+    /// Makes those of `endpoints` due that wait for news: at most
+    /// [`WEBHOOKS_AT_ONCE`].
+    pub async fn queue_webhooks(&self, endpoints: &[WebhookEndpointId]) -> Result<()> {
+        let ids: Vec<_> = endpoints.iter().map(|endpoint| endpoint.as_uuid()).collect();
+        let Some(ids) = padded(&ids) else { return Ok(()) };
+        let sql = format!(
+            "UPDATE scim_webhook_endpoints SET due_at = $1 \
+             WHERE id IN (SELECT id FROM scim_webhook_endpoints \
+                          WHERE id IN ({}) AND paused_at IS NULL AND due_at IS NULL {})",
+            places(2),
+            self.on_postgres("FOR UPDATE SKIP LOCKED")
+        );
+        let now = Value::from(self.now.as_micros());
+        self.execute(sql, [now].into_iter().chain(ids)).await?;
+        Ok(())
+    }
+
     /// Writes down how far a delivery came. `false`: it is over, because somebody
     /// else has the lease or the endpoint was changed or removed; then whoever
     /// comes by goes on, with what is new.
@@ -167,7 +186,7 @@ impl Write {
         // What was taken stays taken unless somebody said where to go on; what
         // comes next is decided anew where somebody changed something.
         const SQL: &str = "UPDATE scim_webhook_endpoints SET \
-                 delivered = CASE WHEN delivered = $4 THEN $5 ELSE delivered END, \
+                 delivered = CASE WHEN resumptions = $4 THEN $5 ELSE delivered END, \
                  last_success_at = COALESCE($6, last_success_at), \
                  last_failure_at = COALESCE($7, last_failure_at), \
                  last_failure_number = COALESCE($8, last_failure_number), \
@@ -193,7 +212,7 @@ impl Write {
             lease.endpoint.as_uuid().into(),
             lease.lease.into(),
             lease.revision.into(),
-            bound(lease.delivered).into(),
+            lease.resumptions.into(),
             bound(progress.delivered).into(),
             micros(progress.succeeded_at),
             micros(failure.map(|failure| failure.at)),
@@ -209,7 +228,6 @@ impl Write {
             pause.map(|reason| i64::from(reason.number())).into(),
         ];
         let rows: Vec<Revision> = self.query(SQL, values).await?;
-        lease.delivered = progress.delivered;
         (lease.failures, lease.failing_since) = (failures, failing_since);
         Ok(rows.first().is_some_and(|row| row.revision == lease.revision))
     }
@@ -269,6 +287,7 @@ struct Row {
     failures: i64,
     failing_since: Option<i64>,
     revision: i64,
+    resumptions: i64,
 }
 
 impl Row {
@@ -282,6 +301,7 @@ impl Row {
             failing_since: self.failing_since.map(Instant::from_micros),
             lease,
             revision: self.revision,
+            resumptions: self.resumptions,
         })
     }
 }

@@ -156,19 +156,23 @@ impl Write {
         self.one_endpoint(sql, values).await
     }
 
-    /// Goes on behind number `after`, as an endpoint that never failed.
+    /// Goes on where it stopped, or behind number `after`, as an endpoint that never
+    /// failed.
     pub async fn resume_webhook_endpoint(
         &self,
         id: WebhookEndpointId,
-        after: u64,
+        after: Option<u64>,
     ) -> Result<Option<WebhookEndpoint>> {
         let sql = format!(
             "UPDATE scim_webhook_endpoints SET updated_at = $2, revision = revision + 1, \
-                 due_at = CASE WHEN lease IS NULL THEN $2 ELSE due_at END, delivered = $3, \
+                 due_at = CASE WHEN lease IS NULL THEN $2 ELSE due_at END, \
+                 delivered = COALESCE($3, delivered), \
+                 resumptions = CASE WHEN $3 IS NULL THEN resumptions ELSE resumptions + 1 END, \
                  failures = 0, failing_since = NULL, paused_at = NULL, pause_reason = NULL \
              WHERE id = $1 RETURNING {COLUMNS}"
         );
-        let values = [id.as_uuid().into(), self.now.as_micros().into(), Value::from(bound(after))];
+        let values =
+            [id.as_uuid().into(), self.now.as_micros().into(), Value::from(after.map(bound))];
         self.one_endpoint(sql, values).await
     }
 

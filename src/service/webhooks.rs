@@ -24,7 +24,7 @@ use crate::proto::scimd::v1::{
     ResumeWebhookEndpointResponse, UpdateWebhookEndpointRequest, UpdateWebhookEndpointResponse,
     WebhookEndpoint,
 };
-use crate::repository::Repository;
+use crate::repository::{Repository, Write};
 use crate::signing::{Keyring, SigningSecret};
 
 mod message;
@@ -64,11 +64,12 @@ impl Webhooks {
         let endpoint = tx.create_webhook_endpoint(id, new).await?;
         let endpoint = endpoint.ok_or(Error::WebhookEndpointsExhausted(WEBHOOK_ENDPOINTS))?;
         tx.add_webhook_secret(id, &keys.seal(id, &secret, &*self.random)).await?;
+        let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
         tracing::info!(%caller.key, endpoint = %id, "webhook endpoint created");
         Ok(CreateWebhookEndpointResponse {
-            webhook_endpoint: Some(self.message(endpoint).await?),
+            webhook_endpoint,
             secret: secret.to_text().expose_secret().to_owned(),
         })
     }
@@ -80,9 +81,13 @@ impl Webhooks {
         request: GetWebhookEndpointRequest,
     ) -> Result<GetWebhookEndpointResponse, Error> {
         let id = id("webhook_endpoint_id", &request.webhook_endpoint_id)?;
-        let endpoint = self.repository.read().webhook_endpoint(caller.scope, id).await?;
+        let store = self.repository.read();
+        let endpoint = store.webhook_endpoint(caller.scope, id).await?;
         let endpoint = endpoint.ok_or(Error::WebhookEndpointNotFound(id))?;
-        Ok(GetWebhookEndpointResponse { webhook_endpoint: Some(self.message(endpoint).await?) })
+        let secrets = store.webhook_secrets(id).await?.into_iter().map(|(secret, _)| secret);
+        let newest = store.event_bounds(endpoint.organization_id).await?.newest;
+        let message = message::endpoint(endpoint, secrets, newest);
+        Ok(GetWebhookEndpointResponse { webhook_endpoint: Some(message) })
     }
 
     /// Lists what an organization has.
@@ -123,10 +128,11 @@ impl Webhooks {
         let tx = self.repository.on_behalf_of(caller.origin()).write().await?;
         let endpoint = tx.update_webhook_endpoint(caller.scope, id, change).await?;
         let endpoint = endpoint.ok_or(Error::WebhookEndpointNotFound(id))?;
+        let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
         tracing::info!(%caller.key, endpoint = %id, "webhook endpoint updated");
-        Ok(UpdateWebhookEndpointResponse { webhook_endpoint: Some(self.message(endpoint).await?) })
+        Ok(UpdateWebhookEndpointResponse { webhook_endpoint })
     }
 
     /// Removes an endpoint with its secrets.
@@ -158,10 +164,11 @@ impl Webhooks {
         let tx = self.repository.on_behalf_of(caller.origin()).write().await?;
         let endpoint = tx.pause_webhook_endpoint(caller.scope, id).await?;
         let endpoint = endpoint.ok_or(Error::WebhookEndpointNotFound(id))?;
+        let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
         tracing::info!(%caller.key, endpoint = %id, "webhook endpoint paused");
-        Ok(PauseWebhookEndpointResponse { webhook_endpoint: Some(self.message(endpoint).await?) })
+        Ok(PauseWebhookEndpointResponse { webhook_endpoint })
     }
 
     /// Goes on at once.
@@ -177,12 +184,13 @@ impl Webhooks {
         let endpoint = endpoint.ok_or(Error::WebhookEndpointNotFound(id))?;
         let after = request.after.unwrap_or(endpoint.delivery.delivered);
         feed::check(after, tx.event_bounds(endpoint.organization_id).await?)?;
-        let endpoint = tx.resume_webhook_endpoint(id, after).await?;
+        let endpoint = tx.resume_webhook_endpoint(id, request.after).await?;
         let endpoint = endpoint.ok_or(Error::WebhookEndpointNotFound(id))?;
+        let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
         tracing::info!(%caller.key, endpoint = %id, after, "webhook endpoint resumed");
-        Ok(ResumeWebhookEndpointResponse { webhook_endpoint: Some(self.message(endpoint).await?) })
+        Ok(ResumeWebhookEndpointResponse { webhook_endpoint })
     }
 
     /// Makes another secret.
@@ -211,11 +219,12 @@ impl Webhooks {
         }
         let sealed = keys.seal(id, &secret, &*self.random);
         let added = tx.add_webhook_secret(id, &sealed).await?;
+        let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
         tracing::info!(%caller.key, endpoint = %id, secret = %added.id, "webhook secret added");
         Ok(AddWebhookSecretResponse {
-            webhook_endpoint: Some(self.message(endpoint).await?),
+            webhook_endpoint,
             secret_id: added.id.to_string(),
             secret: secret.to_text().expose_secret().to_owned(),
         })
@@ -239,10 +248,11 @@ impl Webhooks {
         if tx.webhook_secrets(id).await?.iter().all(|left| left.expires_at.is_some()) {
             return Err(Error::WebhookSecretRequired);
         }
+        let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
         tracing::info!(%caller.key, endpoint = %id, %secret, "webhook secret removed");
-        Ok(RemoveWebhookSecretResponse { webhook_endpoint: Some(self.message(endpoint).await?) })
+        Ok(RemoveWebhookSecretResponse { webhook_endpoint })
     }
 
     fn url(&self, text: &str) -> Result<String, Violation> {
@@ -250,14 +260,14 @@ impl Webhooks {
         let url = url.map_err(|invalid| Violation::new("url", invalid.to_string()))?;
         Ok(url.as_str().to_owned())
     }
+}
 
-    /// The endpoint, with its secrets and the newest event of its organization.
-    async fn message(&self, endpoint: model::WebhookEndpoint) -> Result<WebhookEndpoint, Error> {
-        let store = self.repository.read();
-        let secrets = store.webhook_secrets(endpoint.id).await?;
-        let newest = store.event_bounds(endpoint.organization_id).await?.newest;
-        Ok(message::endpoint(endpoint, secrets.into_iter().map(|(secret, _)| secret), newest))
-    }
+/// The endpoint, with its secrets and the newest event of its organization, as the
+/// transaction has them that changes it: what was committed cannot fail any more.
+async fn changed(tx: &Write, endpoint: model::WebhookEndpoint) -> Result<WebhookEndpoint, Error> {
+    let secrets = tx.webhook_secrets(endpoint.id).await?;
+    let newest = tx.event_bounds(endpoint.organization_id).await?.newest;
+    Ok(message::endpoint(endpoint, secrets.into_iter(), newest))
 }
 
 super::transport::serve!(Webhooks as WebhookService, "scimd.v1.WebhookService" {

@@ -16,6 +16,10 @@ pub struct WebhookSettings {
     pub connect_timeout: Duration,
     /// Until there is an answer.
     pub timeout: Duration,
+    /// How many endpoints are delivered to at the same time.
+    pub deliveries: usize,
+    /// How long one of them is delivered to, while others may wait for their turn.
+    pub turn: Duration,
 }
 
 impl Settings {
@@ -30,6 +34,8 @@ impl Settings {
             },
             connect_timeout: self.webhook_connect_timeout,
             timeout: self.webhook_timeout,
+            deliveries: 256,
+            turn: Duration::from_secs(10),
         }
     }
 }

@@ -13,11 +13,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpStream, lookup_host};
-use tower::Service;
+use tokio::time::{Instant, timeout, timeout_at};
+use tower::{BoxError, Service};
 
 use crate::model::is_public;
 
@@ -49,39 +50,27 @@ pub struct Connector {
 
 impl Connector {
     /// The same for `https` as well, which trusts `roots` alone.
-    pub fn with_tls(self, roots: RootCertStore) -> HttpsConnector<Self> {
+    pub fn with_tls(self, roots: RootCertStore) -> TlsConnector {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider has what these versions need")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        HttpsConnectorBuilder::new()
+        let timeout = self.timeout;
+        let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(self)
+            .wrap_connector(self);
+        TlsConnector { connector, timeout }
     }
 
     /// Connects to the host of a URL.
     pub async fn connect(self, url: Uri) -> Result<TcpStream, Unconnected> {
-        let connected = tokio::time::timeout(self.timeout, self.connect_to_any(&url)).await;
-        connected.unwrap_or(Err(Unconnected::Timeout))
-    }
-
-    async fn connect_to_any(&self, url: &Uri) -> Result<TcpStream, Unconnected> {
-        let mut failure = None;
-        for address in self.addresses(url).await? {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    // A request is sent whole: to wait would only delay it.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Err(error) => failure = Some(Unconnected::Refused(error)),
-            }
-        }
-        Err(failure.unwrap_or(Unconnected::Address))
+        let end = Instant::now() + self.timeout;
+        let addresses = timeout_at(end, self.addresses(&url)).await;
+        connect_to_any(&addresses.unwrap_or(Err(Unconnected::Timeout))?, end).await
     }
 
     /// Where the host may be reached.
@@ -104,6 +93,50 @@ impl Connector {
     }
 }
 
+/// Connects to the first of `addresses` that answers. Each has its part of the time
+/// until `end`, so that a network that goes nowhere leaves some to another.
+async fn connect_to_any(addresses: &[SocketAddr], end: Instant) -> Result<TcpStream, Unconnected> {
+    let mut failure = Unconnected::Address;
+    for (left, address) in
+        (1..=u32::try_from(addresses.len()).unwrap_or(u32::MAX)).rev().zip(addresses)
+    {
+        let part = end.saturating_duration_since(Instant::now()) / left;
+        match timeout(part, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // A request is sent whole: to wait would only delay it.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => failure = Unconnected::Refused(error),
+            Err(_elapsed) => failure = Unconnected::Timeout,
+        }
+    }
+    Err(failure)
+}
+
+/// A [`Connector`] for `https` as well. It has no more time: hyper finishes a
+/// connection that it has begun, also where nobody waits for it any longer.
+#[derive(Clone)]
+pub struct TlsConnector {
+    connector: HttpsConnector<Connector>,
+    timeout: Duration,
+}
+
+impl Service<Uri> for TlsConnector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(context)
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        let connected = timeout(self.timeout, self.connector.call(url));
+        Box::pin(async move { connected.await.unwrap_or(Err(Unconnected::Timeout.into())) })
+    }
+}
+
 impl Service<Uri> for Connector {
     type Response = TokioIo<TcpStream>;
     type Error = Unconnected;
@@ -116,5 +149,33 @@ impl Service<Uri> for Connector {
     fn call(&mut self, url: Uri) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move { connector.connect(url).await.map(TokioIo::new) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next_one() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        // Who waits to be accepted fills it up: it answers nobody else.
+        let silent = TcpSocket::new_v4().unwrap();
+        silent.bind(any).unwrap();
+        let silent = silent.listen(1).unwrap();
+        let silent = silent.local_addr().map(|address| (silent, address)).unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(connected) =
+            timeout(Duration::from_millis(200), TcpStream::connect(silent.1)).await
+        {
+            waiting.push(connected.unwrap());
+        }
+        let good = tokio::net::TcpListener::bind(any).await.unwrap();
+        let addresses = [silent.1, good.local_addr().unwrap()];
+        let end = Instant::now() + Duration::from_secs(1);
+        let connected = connect_to_any(&addresses, end).await.unwrap();
+        assert_eq!(connected.peer_addr().unwrap(), addresses[1]);
     }
 }

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::Webhooks;
-use super::request::{Failed, Message};
+use super::request::{Failed, Message, Sender};
 use crate::model::{
     self, Event, WEBHOOK_PATIENCE, WebhookFailure, WebhookFailureKind, WebhookPause, WebhookSecret,
     webhook_wait,
@@ -16,26 +16,35 @@ use crate::repository::{Result, WebhookLease, WebhookNext, WebhookProgress};
 use crate::service;
 use crate::signing::SigningSecret;
 
-/// Events of one look into the store.
+/// Events of one look into the store, where the last ones were small.
 const EVENTS_AT_ONCE: u64 = 10;
-/// How long a turn is, while others may wait for theirs.
-const TURN: Duration = Duration::from_secs(10);
+/// What so many may come to in all: they are in memory for as long as a receiver
+/// takes, and there are as many receivers as deliveries.
+const SMALL: usize = 64 * 1024;
 /// How often to write down what was taken: after a crash, as much comes again.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(500);
-/// How much longer a lease is than an attempt may take.
-const MARGIN: Duration = Duration::from_secs(5);
+/// How much longer a lease is than an attempt may take: for what comes before it, and
+/// for clocks that do not agree.
+const MARGIN: Duration = Duration::from_secs(10);
+/// How old a lease may be when an attempt begins.
+const FRESH: Duration = Duration::from_secs(2);
+/// How long an attempt may go on when the server ends: less than the server waits.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// How long to wait where an event cannot be told: not the endpoint's fault.
 const FAULT_WAIT: Duration = Duration::from_mins(1);
+/// How long to wait where the store fails.
+const ERROR_WAIT: Duration = Duration::from_secs(10);
 
 /// A turn.
 pub struct Turn<'a> {
     webhooks: &'a Webhooks,
     lease: WebhookLease,
     secrets: Vec<(WebhookSecret, SigningSecret)>,
+    sender: Sender,
     /// The newest event that was taken, and when, if one was in this turn.
     delivered: u64,
     succeeded_at: Option<model::Instant>,
-    /// Whether the store knows of that.
+    /// From when on the lease is counted; what was taken by then is written down.
     settled: Instant,
 }
 
@@ -45,31 +54,49 @@ impl Webhooks {
         self.clock.now().saturating_add(self.timeout + MARGIN)
     }
 
+    /// Done when an attempt is given up because the server ends.
+    async fn stopping(&self) {
+        self.closed.cancelled().await;
+        sleep(STOP_PATIENCE).await;
+    }
+
     /// Sends what there is to send.
-    pub(super) async fn deliver(&self, lease: WebhookLease) -> Result<()> {
+    pub(super) async fn deliver(&self, lease: WebhookLease, leased_at: Instant) -> Result<()> {
         let secrets = self.repository.read().webhook_secrets(lease.endpoint).await?;
         let secrets = secrets.into_iter().filter_map(|(secret, sealed)| {
-            Some((secret, self.keys.open(lease.endpoint, &sealed)?))
+            let opened = self.keys.open(lease.endpoint, &sealed);
+            if opened.is_none() {
+                tracing::warn!(endpoint = %lease.endpoint, secret = %secret.id, "no key opens a webhook's secret");
+            }
+            Some((secret, opened?))
         });
-        let turn = Turn {
+        let mut turn = Turn {
             webhooks: self,
             secrets: secrets.collect(),
+            sender: self.senders.sender(),
             delivered: lease.delivered,
             succeeded_at: None,
-            settled: Instant::now(),
+            settled: leased_at,
             lease,
         };
-        turn.run().await
+        let done = turn.run().await;
+        if done.is_err() {
+            // What was taken shall not be sent again; else the lease ends by itself.
+            let later = self.clock.now().saturating_add(ERROR_WAIT);
+            let _ = turn.end(None, WebhookNext::At(later)).await;
+        }
+        done
     }
 }
 
 impl Turn<'_> {
-    async fn run(mut self) -> Result<()> {
+    async fn run(&mut self) -> Result<()> {
         let begun = Instant::now();
+        // One is what there mostly is, and tells how large they are.
+        let mut count = 1;
         loop {
             let store = self.webhooks.repository.read();
-            let events =
-                store.events(self.lease.organization, self.delivered, EVENTS_AT_ONCE).await?;
+            let events = store.events(self.lease.organization, self.delivered, count).await?;
             let is_gap = match events.first() {
                 Some(first) => first.number > self.delivered + 1,
                 // Where everything has been forgotten there is no event either.
@@ -85,19 +112,20 @@ impl Turn<'_> {
             if events.is_empty() {
                 return self.end(None, WebhookNext::News).await;
             }
+            let mut bytes = 0;
             for event in events {
-                if begun.elapsed() > TURN || self.webhooks.closed.is_cancelled() {
+                if begun.elapsed() > self.webhooks.turn || self.webhooks.closed.is_cancelled() {
                     return self.end(None, WebhookNext::At(self.webhooks.clock.now())).await;
                 }
-                if !self.send(event).await? {
-                    return Ok(());
-                }
+                let Some(sent) = self.send(event).await? else { return Ok(()) };
+                bytes += sent;
             }
+            count = if bytes < SMALL { EVENTS_AT_ONCE } else { 1 };
         }
     }
 
-    /// Sends one event. `false`: the turn is over.
-    async fn send(&mut self, event: Event) -> Result<bool> {
+    /// Sends one event, and says how many bytes it has. `None`: the turn is over.
+    async fn send(&mut self, event: Event) -> Result<Option<usize>> {
         let number = event.number;
         let body = match service::event_json(self.lease.organization, event) {
             Ok(body) => Bytes::from(body),
@@ -105,25 +133,38 @@ impl Turn<'_> {
                 tracing::error!(endpoint = %self.lease.endpoint, number, %error, "an event cannot be told");
                 let later = self.webhooks.clock.now().saturating_add(FAULT_WAIT);
                 self.end(None, WebhookNext::At(later)).await?;
-                return Ok(false);
+                return Ok(None);
             }
         };
         if self.settled.elapsed() > SETTLE_INTERVAL {
             let settled = Instant::now();
             let until = self.webhooks.lease_end();
             if !self.settle(None, WebhookNext::Hold(until)).await? {
-                return Ok(false);
+                return Ok(None);
             }
             self.settled = settled;
+            if settled.elapsed() > FRESH {
+                // The store took its time. The lease may end under an attempt.
+                self.end(None, WebhookNext::At(self.webhooks.clock.now())).await?;
+                return Ok(None);
+            }
         }
-        match self.attempt(number, body).await {
+        let bytes = body.len();
+        let answered = tokio::select! {
+            answered = self.attempt(number, body) => answered,
+            () = self.webhooks.stopping() => {
+                self.end(None, WebhookNext::At(self.webhooks.clock.now())).await?;
+                return Ok(None);
+            }
+        };
+        match answered {
             Ok(()) => {
                 (self.delivered, self.succeeded_at) = (number, Some(self.webhooks.clock.now()));
-                Ok(true)
+                Ok(Some(bytes))
             }
             Err(failed) => {
                 self.fail(number, failed).await?;
-                Ok(false)
+                Ok(None)
             }
         }
     }
@@ -140,7 +181,7 @@ impl Turn<'_> {
             return Err(Failed { kind: WebhookFailureKind::Secret, status: None });
         }
         let message = Message { id, timestamp, signatures: signatures.join(" "), body };
-        self.webhooks.sender.send(&self.lease.url, message).await
+        self.sender.send(&self.lease.url, message).await
     }
 
     /// Lets the endpoint be tried again later, or not by itself any more.

@@ -11,41 +11,22 @@
 mod connect;
 mod delivery;
 mod request;
+mod search;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use rustls::RootCertStore;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use self::request::Sender;
+use self::request::Senders;
+use self::search::Start;
 use crate::clock::{Clock, Random};
-use crate::model::WebhookEndpointId;
-use crate::repository::{News, Repository, Result, WEBHOOKS_AT_ONCE, WebhookLease};
+use crate::repository::{News, Repository};
 use crate::settings::WebhookSettings;
 use crate::signing::Keyring;
-
-/// Deliveries at the same time, each of one endpoint.
-const DELIVERIES: usize = 256;
-/// How many of these may be of endpoints that failed the last time: however many
-/// there are, the others find room.
-const FAILING_DELIVERIES: usize = DELIVERIES / 2;
-/// How often to look which endpoints are due.
-const LOOK_INTERVAL: Duration = Duration::from_millis(300);
-/// Between two looks at least, however much news there is.
-const LOOK_PAUSE: Duration = Duration::from_millis(50);
-/// Questions for news of one look, each for [`WEBHOOKS_AT_ONCE`] feeds.
-const NEWS_AT_ONCE: usize = 16;
-/// How often to look at some endpoints for news that nobody told, because whoever
-/// should have was killed.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// Endpoints of one such look.
-const SWEPT_AT_ONCE: usize = 100;
 
 /// Who sends.
 pub struct Webhooks {
@@ -53,26 +34,16 @@ pub struct Webhooks {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     keys: Keyring,
-    sender: Sender,
+    senders: Senders,
     timeout: Duration,
+    turn: Duration,
     /// Cancelled when the server ends.
     closed: CancellationToken,
+    /// Of deliveries at the same time.
     places: Arc<Semaphore>,
+    /// Of those that may be of endpoints that failed the last time: however many
+    /// there are, the others find room.
     places_of_failing: Arc<Semaphore>,
-}
-
-/// A lease, and the place that its delivery has.
-struct Start {
-    lease: WebhookLease,
-    _places: [Option<OwnedSemaphorePermit>; 2],
-}
-
-/// Where the search goes on.
-#[derive(Default)]
-struct Search {
-    swept: Option<WebhookEndpointId>,
-    /// When to sweep next; `None`: at once.
-    sweep_at: Option<Instant>,
 }
 
 impl Webhooks {
@@ -92,150 +63,66 @@ impl Webhooks {
             clock,
             random,
             keys,
-            sender: Sender::new(settings, roots),
+            senders: Senders::new(settings, roots),
             timeout: settings.timeout,
+            turn: settings.turn,
             closed,
-            places: Arc::new(Semaphore::new(DELIVERIES)),
-            places_of_failing: Arc::new(Semaphore::new(FAILING_DELIVERIES)),
+            places: Arc::new(Semaphore::new(settings.deliveries)),
+            places_of_failing: Arc::new(Semaphore::new(settings.deliveries / 2)),
         }
     }
 
     /// Sends for as long as the server runs; then attempts that are on their way
-    /// are finished, and no more begun. Any number of replicas may do so.
+    /// are finished or soon given up, and no more begun. Any number of replicas may
+    /// do so.
     pub async fn run(self) {
-        let news = self.repository.news();
+        let webhooks = Arc::new(self);
+        let news = webhooks.repository.news();
         let (start, starts) = mpsc::unbounded_channel();
         // Together, so that neither waits for the other.
-        tokio::join!(self.search(&news, start), self.deliver_all(&news, starts));
+        tokio::join!(webhooks.search(&news, start), webhooks.deliver_all(&news, starts));
     }
 
-    /// Delivers to all whose lease comes.
-    async fn deliver_all(&self, news: &News, mut starts: mpsc::UnboundedReceiver<Start>) {
-        let mut deliveries = FuturesUnordered::new();
+    /// Delivers to all whose lease comes, to each in a task: one that panics ends no
+    /// other, and none outlives this one.
+    async fn deliver_all(
+        self: &Arc<Self>,
+        news: &News,
+        mut starts: mpsc::UnboundedReceiver<Start>,
+    ) {
+        let mut deliveries = JoinSet::new();
         loop {
             tokio::select! {
                 start = starts.recv() => match start {
-                    Some(start) => deliveries.push(self.delivered(news, start)),
+                    Some(start) => {
+                        let (webhooks, news) = (Arc::clone(self), news.clone());
+                        deliveries.spawn(async move { webhooks.delivered(&news, start).await });
+                    }
                     None => break,
                 },
-                Some(()) = deliveries.next() => {}
+                Some(ended) = deliveries.join_next() => complain_of_panic(ended),
             }
         }
-        while deliveries.next().await.is_some() {}
+        while let Some(ended) = deliveries.join_next().await {
+            complain_of_panic(ended);
+        }
     }
 
     async fn delivered(&self, news: &News, start: Start) {
         let (endpoint, organization) = (start.lease.endpoint, start.lease.organization);
-        if let Err(error) = self.deliver(start.lease).await {
+        if let Err(error) = self.deliver(start.lease, start.leased_at).await {
             // The lease ends by itself.
             tracing::warn!(%endpoint, error = error.chain(), "a webhook's delivery was given up");
         }
         // What was committed while the lease was held woke nobody.
         news.tell(organization);
     }
+}
 
-    /// Looks for endpoints, and hands on their leases.
-    async fn search(&self, news: &News, start: mpsc::UnboundedSender<Start>) {
-        let mut search = Search::default();
-        while !self.closed.is_cancelled() {
-            match self.look(news, &mut search, &start).await {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::warn!(error = error.chain(), "webhooks cannot be looked up");
-                    sleep(LOOK_INTERVAL).await;
-                }
-            }
-            sleep(LOOK_PAUSE).await;
-            tokio::select! {
-                () = news.told() => {}
-                () = sleep(LOOK_INTERVAL) => {}
-                () = self.closed.cancelled() => {}
-            }
-        }
-    }
-
-    /// One look at what is due, at news, and at some endpoints for news that
-    /// nobody told. `true`: there is more, and room for it.
-    async fn look(
-        &self,
-        news: &News,
-        search: &mut Search,
-        start: &mpsc::UnboundedSender<Start>,
-    ) -> Result<bool> {
-        let store = self.repository.read();
-        let now = self.clock.now();
-        let mut more = false;
-        for failed_before in [false, true] {
-            let places = if failed_before { &self.places_of_failing } else { &self.places };
-            let limit = places.available_permits().min(WEBHOOKS_AT_ONCE);
-            if limit > 0 {
-                let due = store.due_webhooks(now, failed_before, limit).await?;
-                self.lease(&due, start).await?;
-                more |= due.len() == WEBHOOKS_AT_ONCE;
-            }
-        }
-        for _ in 0..NEWS_AT_ONCE {
-            let feeds = news.take(WEBHOOKS_AT_ONCE);
-            if feeds.is_empty() {
-                break;
-            }
-            if let Err(error) = self.look_at_news(news, &feeds, start).await {
-                news.tell_again(feeds);
-                return Err(error);
-            }
-        }
-        if search.sweep_at.is_none_or(|at| at <= Instant::now()) {
-            let swept = store.sweep_webhooks(search.swept, SWEPT_AT_ONCE).await?;
-            let behind: Vec<_> =
-                swept.iter().filter(|(_, is_behind)| *is_behind).map(|(id, _)| *id).collect();
-            let is_last = swept.len() < SWEPT_AT_ONCE;
-            search.swept = swept.last().filter(|_| !is_last).map(|(id, _)| *id);
-            // The first round is made at once: it is all that a restart needs.
-            if is_last || search.sweep_at.is_some() {
-                search.sweep_at = Some(Instant::now() + SWEEP_INTERVAL);
-            }
-            more |= search.sweep_at.is_none();
-            self.lease(&behind, start).await?;
-        }
-        Ok(more)
-    }
-
-    async fn look_at_news(
-        &self,
-        news: &News,
-        feeds: &[Uuid],
-        start: &mpsc::UnboundedSender<Start>,
-    ) -> Result<()> {
-        let behind = self.repository.read().webhooks_with_news(feeds).await?;
-        if self.lease(&behind, start).await? < behind.len() {
-            news.tell_again(feeds.iter().copied());
-        }
-        Ok(())
-    }
-
-    /// Takes the leases of such of `endpoints` as there is room for, and says how
-    /// many those are.
-    async fn lease(
-        &self,
-        endpoints: &[WebhookEndpointId],
-        start: &mpsc::UnboundedSender<Start>,
-    ) -> Result<usize> {
-        let room = endpoints.len().min(self.places.available_permits());
-        for some in endpoints[..room].chunks(WEBHOOKS_AT_ONCE) {
-            let tx = self.repository.write().await?;
-            let leases = tx.lease_webhooks(some, self.lease_end()).await?;
-            tx.commit().await?;
-            for lease in leases {
-                let place = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
-                let failing =
-                    (lease.failures > 0).then(|| place(&self.places_of_failing)).flatten();
-                let places = [place(&self.places), failing];
-                // Nobody but a server that ends has nobody to deliver.
-                let _ = start.send(Start { lease, _places: places });
-            }
-        }
-        Ok(room)
+fn complain_of_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        // The lease ends by itself.
+        tracing::error!(%error, "a webhook's delivery panicked");
     }
 }
 
@@ -248,3 +135,6 @@ pub async fn complain_of_missing_key(repository: &Repository) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

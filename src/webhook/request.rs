@@ -9,13 +9,12 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioExecutor;
 use rustls::RootCertStore;
 use tokio::time::timeout;
 
-use super::connect::{Connector, Unconnected};
+use super::connect::{Connector, TlsConnector, Unconnected};
 use crate::model::{InvalidWebhookUrl, WebhookFailureKind as Kind, WebhookPolicy, WebhookUrl};
 use crate::settings::WebhookSettings;
 
@@ -26,8 +25,6 @@ const HEADERS: usize = 64;
 /// again, and for how long. What is in it does not matter.
 const BODY_BYTES: usize = 64 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a connection is kept for the next event.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is sent of an event.
 pub struct Message {
@@ -50,30 +47,45 @@ pub struct Failed {
     pub status: Option<u16>,
 }
 
-/// Sends requests. Follows no redirect and takes no proxy from the environment.
+/// Sends requests to one endpoint, and keeps the connection from one to the next.
+/// Follows no redirect and takes no proxy from the environment.
 pub struct Sender {
-    client: Client<HttpsConnector<Connector>, Full<Bytes>>,
+    client: Client<TlsConnector, Full<Bytes>>,
     policy: WebhookPolicy,
     timeout: Duration,
 }
 
-impl Sender {
-    /// One that trusts `roots` alone.
+/// Makes senders. What they have in common is how they connect.
+pub struct Senders {
+    connector: TlsConnector,
+    policy: WebhookPolicy,
+    timeout: Duration,
+}
+
+impl Senders {
+    /// Of such as trust `roots` alone.
     pub fn new(settings: &WebhookSettings, roots: RootCertStore) -> Self {
         let connector = Connector {
             allow_private: settings.policy.allow_private,
             timeout: settings.connect_timeout,
         };
+        let connector = connector.with_tls(roots);
+        Self { connector, policy: settings.policy, timeout: settings.timeout }
+    }
+
+    /// One for an endpoint's turn. Its connection ends with it: there are as many as
+    /// deliveries, however many endpoints there are.
+    pub fn sender(&self) -> Sender {
         let client = Client::builder(TokioExecutor::new())
             .http1_max_buf_size(HEAD_BYTES)
             .http1_max_headers(HEADERS)
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(4)
-            .build(connector.with_tls(roots));
-        Self { client, policy: settings.policy, timeout: settings.timeout }
+            .pool_max_idle_per_host(1)
+            .build(self.connector.clone());
+        Sender { client, policy: self.policy, timeout: self.timeout }
     }
+}
 
+impl Sender {
     /// Sends a message, and is done when it has been answered with 2xx.
     pub async fn send(&self, url: &str, message: Message) -> Result<(), Failed> {
         let failed = |kind| Failed { kind, status: None };

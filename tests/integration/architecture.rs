@@ -22,8 +22,15 @@ const RESERVED: [(&str, &[&str]); 7] = [
     (r"\benv::vars?(_os)?\b", &["settings.rs"]),
     (
         r"\b(spawn|spawn_blocking|spawn_local)\(",
-        // That of a snapshot ends with the stream that it fills.
-        &["server.rs", "repository/connection/", "service/snapshot.rs", "telemetry.rs"],
+        // That of a snapshot ends with the stream that it fills, those of
+        // webhooks with the task that sends them.
+        &[
+            "server.rs",
+            "repository/connection/",
+            "service/snapshot.rs",
+            "telemetry.rs",
+            "webhook/mod.rs",
+        ],
     ),
 ];
 

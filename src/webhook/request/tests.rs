@@ -17,6 +17,8 @@ fn settings(allow_private: bool) -> WebhookSettings {
         policy: WebhookPolicy { allow_http: true, allow_private },
         connect_timeout: Duration::from_secs(2),
         timeout: Duration::from_secs(3),
+        deliveries: 1,
+        turn: Duration::from_secs(1),
     }
 }
 
@@ -68,19 +70,36 @@ async fn a_host_must_prove_that_it_has_its_name() {
     let (acceptor, roots) = certificate("localhost");
     let checks = async {
         let url = format!("https://localhost:{port}/");
-        let trusting = Sender::new(&settings(true), roots);
+        let trusting = Senders::new(&settings(true), roots).sender();
         assert_eq!(trusting.send(&url, message()).await, Ok(()));
         let refused = Err(Failed { kind: Kind::Tls, status: None });
         // By another name than the certificate's, and where nobody vouches for it.
         let by_address = url.replace("localhost", "127.0.0.1");
         assert_eq!(trusting.send(&by_address, message()).await, refused);
         let public = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        assert_eq!(Sender::new(&settings(true), public).send(&url, message()).await, refused);
+        assert_eq!(
+            Senders::new(&settings(true), public).sender().send(&url, message()).await,
+            refused
+        );
     };
     tokio::select! {
         () = serve(&listener, acceptor) => {}
         () = checks => {}
     }
+}
+
+#[tokio::test]
+async fn who_never_ends_a_tls_handshake_is_given_up_like_who_never_answers() {
+    let (_listener, port) = listener().await;
+    let settings = WebhookSettings {
+        connect_timeout: Duration::from_millis(100),
+        timeout: Duration::from_mins(1),
+        ..settings(true)
+    };
+    let sender = Senders::new(&settings, RootCertStore::empty()).sender();
+    let url = format!("https://127.0.0.1:{port}/");
+    let sent = timeout(Duration::from_secs(10), sender.send(&url, message())).await;
+    assert_eq!(sent, Ok(Err(Failed { kind: Kind::Timeout, status: None })));
 }
 
 #[tokio::test]

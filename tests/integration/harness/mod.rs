@@ -147,7 +147,8 @@ impl TestServer {
     pub async fn start(engine: Engine) -> Option<Self> {
         let clock = Arc::new(ManualClock::at(Instant::from_micros(1_795_464_900_000_000)));
         let database = TestDatabase::create(engine).await?;
-        let mut server = Self::serve(database, clock.clone(), Arc::new(SeededRandom::new(1))).await;
+        let random = Arc::new(SeededRandom::new(1));
+        let mut server = Self::serve(database, clock.clone(), random, |_| ()).await;
         server.clock = Some(clock);
         Some(server)
     }
@@ -155,16 +156,29 @@ impl TestServer {
     /// The same with the machine's own clock and randomness, for clients that
     /// look at both.
     pub async fn start_in_real_time(engine: Engine) -> Option<Self> {
-        let database = TestDatabase::create(engine).await?;
-        Some(Self::serve(database, Arc::new(SystemClock), Arc::new(SystemRandom)).await)
+        Self::start_in_real_time_with(engine, |_| ()).await
     }
 
-    async fn serve(database: TestDatabase, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+    /// The same, set up differently.
+    pub async fn start_in_real_time_with(
+        engine: Engine,
+        change: impl FnOnce(&mut Server),
+    ) -> Option<Self> {
+        let database = TestDatabase::create(engine).await?;
+        Some(Self::serve(database, Arc::new(SystemClock), Arc::new(SystemRandom), change).await)
+    }
+
+    async fn serve(
+        database: TestDatabase,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        change: impl FnOnce(&mut Server),
+    ) -> Self {
         log::start();
         let repository =
             Repository::open(&database.url, clock.clone(), random.clone()).await.unwrap();
         repository.migrate().await.unwrap();
-        let (url, stop) = listen(repository.clone(), clock, random.clone(), |_| ()).await;
+        let (url, stop) = listen(repository.clone(), clock, random.clone(), change).await;
         Self { url, repository, database, clock: None, random, stop: Some(stop) }
     }
 
@@ -302,6 +316,8 @@ async fn listen(
             policy: WebhookPolicy { allow_http: true, allow_private: true },
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(3),
+            deliveries: 256,
+            turn: Duration::from_secs(10),
         },
     };
     change(&mut server);

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use scimd::server::Server;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::receiver::{Manner, Receiver};
-use super::{Webhook, make_users};
+use super::{PATIENCE, Webhook, make_users};
 use crate::directory::World;
 use crate::harness::{Engine, TestServer, on_both_engines};
 use crate::scim::client::ScimClient;
@@ -108,6 +109,24 @@ on_both_engines! {
         assert_eq!(sent[3].body, sent[5].body);
     }
 
+    async fn where_somebody_says_to_go_on_holds_also_when_the_number_is_the_one_before(server: TestServer) {
+        let world = World::new(&server).await;
+        let receiver = Receiver::new(Manner::Takes).await;
+        let webhook = Webhook::new(&world, &receiver.url).await;
+        receiver.took_all(1).await;
+        webhook.delivery(&world.product, |delivery| delivery["deliveredNumber"] == "1").await;
+        webhook.call(&world.product, "PauseWebhookEndpoint", json!({})).await.ok();
+        make_users(&world, "a", 2).await;
+        receiver.set(Manner::TakesUpTo(2));
+        webhook.call(&world.product, "ResumeWebhookEndpoint", json!({})).await.ok();
+        // That 2 was taken is not written down while 3 hangs.
+        receiver.asked(3).await;
+        webhook.call(&world.product, "ResumeWebhookEndpoint", json!({ "after": "1" })).await.ok();
+        receiver.set(Manner::Takes);
+        receiver.took_all(3).await;
+        assert_eq!(receiver.taken(), [1, 2, 2, 3]);
+    }
+
     async fn a_change_of_url_and_the_end_of_an_endpoint_hold_at_once(server: TestServer) {
         let world = World::new(&server).await;
         let (old, new) = (Receiver::new(Manner::Takes).await, Receiver::new(Manner::Takes).await);
@@ -170,4 +189,22 @@ async fn of_two_replicas_one_delivers_at_a_time() {
         assert_eq!(receiver.taken(), (1..=51).collect::<Vec<_>>(), "and each once");
         assert_eq!(receiver.most_open(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stops_waits_for_no_receiver_that_hangs() {
+    // Longer than anybody waits here: only a lease that is given back is soon another's.
+    let patient = |server: &mut Server| server.webhooks.timeout = 2 * PATIENCE;
+    let started = TestServer::start_in_real_time_with(Engine::Postgres, patient).await;
+    let Some(mut server) = started else { return };
+    let world = World::new(&server).await;
+    make_users(&world, "a", 1).await;
+    let receiver = Receiver::new(Manner::TakesUpTo(1)).await;
+    Webhook::new(&world, &receiver.url).await;
+    receiver.asked(2).await;
+    let _replica = server.replica().await;
+    server.stop(Duration::ZERO);
+    receiver.set(Manner::Takes);
+    receiver.took_all(2).await;
+    assert_eq!(receiver.taken(), [1, 2], "what was taken is written down");
 }

@@ -167,6 +167,21 @@ on_both_engines! {
         assert_eq!(target.received().len(), 0, "where it was redirected to");
     }
 
+    async fn an_event_that_cannot_be_read_keeps_none_before_it_waiting(server: TestServer) {
+        let world = World::new(&server).await;
+        make_users(&world, "a", 2).await;
+        let database = sea_orm::Database::connect(server.database.text()).await.unwrap();
+        let spoilt = "UPDATE scim_events SET kind = 999 WHERE number = 3";
+        sea_orm::ConnectionTrait::execute_unprepared(&database, spoilt).await.unwrap();
+        let receiver = Receiver::new(Manner::Takes).await;
+        let webhook = Webhook::new(&world, &receiver.url).await;
+        // What was taken is written down, and the lease given back.
+        webhook.delivery(&world.product, |delivery| delivery["deliveredNumber"] == "1").await;
+        server.advance(Duration::from_secs(11));
+        webhook.delivery(&world.product, |delivery| delivery["deliveredNumber"] == "2").await;
+        assert_eq!(receiver.taken(), [1, 2]);
+    }
+
     async fn a_secret_that_no_key_opens_is_told_and_a_new_one_mends_it(server: TestServer) {
         let world = World::new(&server).await;
         let receiver = Receiver::new(Manner::Answers(500)).await;

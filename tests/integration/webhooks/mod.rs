@@ -1,6 +1,7 @@
 //! `scimd.v1.WebhookService`, and what real receivers get.
 
 mod addresses;
+mod connections;
 mod delivery;
 mod endpoints;
 mod failures;

@@ -1,7 +1,10 @@
 //! A bad receiver delays nobody else, of its own organization or of another.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use scimd::clock::{Random, SystemRandom};
+use scimd::server::Server;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -103,4 +106,66 @@ async fn more_hanging_ones_than_there_are_places_delay_nobody_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_hanging_ones_than_there_are_places_delay_nobody_on_postgres() {
     more_hanging_ones_than_there_are_places_delay_nobody(Engine::Postgres).await;
+}
+
+/// More backlogs than there are places for deliveries, each longer than a turn.
+async fn backlogs_keep_nobody_waiting_who_comes_later(engine: Engine) {
+    let crowded = |server: &mut Server| {
+        server.webhooks.deliveries = 4;
+        server.webhooks.turn = Duration::from_millis(500);
+    };
+    let Some(server) = TestServer::start_in_real_time_with(engine, crowded).await else { return };
+    let (busy, calm) = (World::new(&server).await, World::new(&server).await);
+    let good = Receiver::new(Manner::Takes).await;
+    Webhook::new(&calm, &good.url).await;
+    good.took_all(1).await;
+    make_users(&busy, "a", 60).await;
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let receiver = Receiver::new(Manner::TakesAfter(Duration::from_millis(100))).await;
+        Webhook::new(&busy, &receiver.url).await;
+        slow.push(receiver);
+    }
+    for receiver in &slow {
+        receiver.asked(1).await;
+    }
+    make_users(&calm, "b", 1).await;
+    good.took_all(2).await;
+    for receiver in &slow {
+        assert!(receiver.taken().len() < 61, "it waited until backlogs came to an end");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backlogs_keep_nobody_waiting_who_comes_later_on_sqlite() {
+    backlogs_keep_nobody_waiting_who_comes_later(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backlogs_keep_nobody_waiting_who_comes_later_on_postgres() {
+    backlogs_keep_nobody_waiting_who_comes_later(Engine::Postgres).await;
+}
+
+/// Fails where a delivery asks how long to wait for its next attempt.
+struct FailingRandom;
+
+impl Random for FailingRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        assert!(bytes.len() > 1, "a fault in one delivery");
+        SystemRandom.fill(bytes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_panics_ends_no_other() {
+    let faulty = |server: &mut Server| server.random = Arc::new(FailingRandom);
+    let started = TestServer::start_in_real_time_with(Engine::Sqlite, faulty).await;
+    let Some(server) = started else { return };
+    let world = World::new(&server).await;
+    let bad = Receiver::new(Manner::Answers(500)).await;
+    Webhook::new(&world, &bad.url).await;
+    bad.asked(1).await;
+    let good = Receiver::new(Manner::Takes).await;
+    Webhook::new(&world, &good.url).await;
+    good.took_all(1).await;
 }

@@ -23,6 +23,8 @@ pub enum Manner {
     Redirects(String),
     Hangs,
     TakesAfter(Duration),
+    /// Takes the events up to a number, and hangs at those behind it.
+    TakesUpTo(u64),
     /// Fails each request but every third.
     IsFlaky,
     /// Answers 200 and never comes to an end with it.
@@ -139,12 +141,17 @@ async fn receive(State(state): State<Arc<Shared>>, headers: HeaderMap, body: Byt
     let manner = state.manner.lock().unwrap().clone();
     let count = state.received.lock().unwrap().len();
     let mut received = Received { headers, body, at: Instant::now(), taken: false };
+    let number = received.number();
     let mut keep = |taken| {
         received.taken = taken;
         state.received.lock().unwrap().push(received.clone());
     };
     match manner {
-        Manner::Takes => {
+        Manner::TakesUpTo(last) if number > last => {
+            keep(false);
+            std::future::pending().await
+        }
+        Manner::Takes | Manner::TakesUpTo(_) => {
             keep(true);
             StatusCode::NO_CONTENT.into_response()
         }
