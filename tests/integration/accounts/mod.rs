@@ -5,6 +5,7 @@ mod access;
 mod importing;
 mod linking;
 mod refusals;
+mod takeovers;
 
 use scimd::model::OrganizationId;
 use serde_json::{Value, json};
