@@ -4,6 +4,7 @@
 mod access;
 mod importing;
 mod linking;
+mod races;
 mod refusals;
 mod takeovers;
 
