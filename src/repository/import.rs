@@ -239,9 +239,11 @@ impl Write {
             created_at: self.now.as_micros(),
             updated_at: self.now.as_micros(),
         });
-        // Taken over by its email alone, it is no configuration's any more: whoever
-        // is provisioned again must prove the email like others.
-        if after.client_id.is_none() && item.account.is_none() {
+        // Taken over by its email alone, or given another one, it is no
+        // configuration's any more: whoever is provisioned again must prove the email
+        // like others.
+        let is_other = after.client_id.is_none() || after.email_key != key;
+        if is_other && item.account.is_none() {
             after.configuration_id = None;
         }
         after.client_id = Some(item.client_id.clone());

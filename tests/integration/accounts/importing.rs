@@ -228,6 +228,23 @@ on_both_engines! {
         assert_eq!(provision(&world.one, "ann", "ann@x", true).await.status, 201);
     }
 
+    async fn an_account_that_is_named_is_its_configurations_until_its_email_changes(server: TestServer) {
+        let world = World::new(&server).await;
+        let user = id(&provision(&world.one, "ann", "ann@x", false).await);
+        let mut named = account("77", "ann@x", true);
+        named["accountId"] = json!(world.link(&world.one, &user).await.0);
+        assert_eq!(outcomes(&world.import(json!([named])).await), ["UPDATED"]);
+        for expected in ["UNCHANGED", "UPDATED"] {
+            let email = if expected == "UPDATED" { "boss@x" } else { "ann@x" };
+            for user in world.one.scim.get("/Users").await.body["Resources"].as_array().unwrap() {
+                world.one.scim.delete(&format!("/Users/{}", user["id"].as_str().unwrap())).await;
+            }
+            assert_eq!(outcomes(&world.import(json!([account("77", email, true)])).await), [expected]);
+            let status = provision(&world.one, "mallory", email, false).await.status;
+            assert_eq!(status, if expected == "UPDATED" { 409 } else { 201 });
+        }
+    }
+
     async fn a_viewer_reads_and_does_not_import(server: TestServer) {
         let world = World::new(&server).await;
         world.imported("77", "ann@x", true).await;
