@@ -66,8 +66,8 @@ pub enum ImportConflict {
     EmailRepeated,
     /// Another account of the request is the same one here.
     AccountRepeated,
-    /// An account of another client id has the email.
-    EmailTaken,
+    /// Another account has the email.
+    EmailTaken(AccountId),
     /// The email is that of an account that was made for a user whose email
     /// nobody has proven.
     EmailUnproven(AccountId),
@@ -158,8 +158,8 @@ pub struct Candidate {
     pub is_claimed: bool,
     /// See [`Account::email_verified`].
     pub email_verified: bool,
-    /// Whether it was made for a user of the same configuration, and none of its
-    /// users has it.
+    /// Whether it was made for a user of the same configuration, and no user, of
+    /// whatever configuration, has it.
     pub made_before: bool,
 }
 

@@ -53,15 +53,27 @@ fn statement(person: &Person) -> (String, Value) {
     let Search { account, user, former, value } = search(person);
     // Users that are meant by what they are called.
     let named = user.map_or_else(String::new, |column| {
+        // The email of an account is that account's alone, whoever has it besides.
+        let is_free = account.map_or_else(String::new, |column| {
+            format!(
+                "AND NOT EXISTS (SELECT 1 FROM scim_accounts AS own \
+                 WHERE own.organization_id = $1 AND own.{column} = $2)"
+            )
+        });
         format!(
             "named AS (SELECT person.configuration_id, person.id, person.active, \
                  person.account_id FROM {OWNERS} CROSS JOIN scim_users AS person \
              WHERE person.configuration_id = owner.id AND person.{column} = $2 \
-                 AND ($3 IS NULL OR owner.id = $3)), "
+                 AND ($3 IS NULL OR owner.id = $3) {is_free}), "
         )
     });
     let of_account = account.map(|column| {
         format!("SELECT id FROM scim_accounts WHERE organization_id = $1 AND {column} = $2")
+    });
+    // By an email, too, somebody is looked for in one configuration.
+    let is_there = user.filter(|_| account.is_some()).map_or("", |_| {
+        "AND ($3 IS NULL OR EXISTS (SELECT 1 FROM scim_users AS there \
+         WHERE there.account_id = meant.account_id AND there.configuration_id = $3))"
     });
     let of_named = user.map(|_| "SELECT account_id FROM named".to_owned());
     let meant = of_account.into_iter().chain(of_named).collect::<Vec<_>>().join(" UNION ALL ");
@@ -78,7 +90,7 @@ fn statement(person: &Person) -> (String, Value) {
          found AS ({and_named}\
              SELECT person.configuration_id, person.id, person.active, person.account_id \
              FROM meant CROSS JOIN scim_users AS person \
-             WHERE person.account_id = meant.account_id), \
+             WHERE person.account_id = meant.account_id {is_there}), \
          told AS ( \
              SELECT CAST(CASE WHEN owner.id IS NULL THEN 1 WHEN NOT found.active THEN 2 \
                      WHEN NOT owner.enabled THEN 3 ELSE 4 END AS bigint) AS access, \

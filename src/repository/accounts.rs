@@ -7,11 +7,13 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::entity::account::{Column, Entity, Model};
-use super::{Read, Repository, Result, Write};
+use super::{Error, Read, Repository, Result, Write};
 use crate::model::{Account, AccountFilter, AccountId, Instant, LinkReason, OrganizationId};
 
 /// Users of one transaction that takes their account from them.
 const UNLINKED_AT_ONCE: i64 = 500;
+/// How often a transaction of a deletion is begun that others get in the way of.
+const TRIES: u32 = 3;
 
 /// What a part of a deletion came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,16 +49,24 @@ impl Repository {
         organization: OrganizationId,
         id: AccountId,
     ) -> Result<bool> {
+        let mut tries = 1;
         loop {
-            let tx = self.write().await?;
-            let deletion = tx.delete_account(organization, id).await?;
-            tx.commit().await?;
-            match deletion {
-                Deletion::NotFound => return Ok(false),
-                Deletion::Unfinished => {}
-                Deletion::Done => return Ok(true),
+            match self.delete_some(organization, id).await {
+                Ok(Deletion::NotFound) => return Ok(false),
+                Ok(Deletion::Unfinished) => tries = 1,
+                Ok(Deletion::Done) => return Ok(true),
+                // Whoever changes a user takes the user first, and then its account.
+                Err(Error::Deadlock(_)) if tries < TRIES => tries += 1,
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    async fn delete_some(&self, organization: OrganizationId, id: AccountId) -> Result<Deletion> {
+        let tx = self.write().await?;
+        let deletion = tx.delete_account(organization, id).await?;
+        tx.commit().await?;
+        Ok(deletion)
     }
 }
 
@@ -71,8 +81,10 @@ impl Write {
         if found.one(&self.transaction).await?.is_none() {
             return Ok(Deletion::NotFound);
         }
-        let unlinked = self.unlink_some(organization, id).await?;
-        if unlinked >= UNLINKED_AT_ONCE {
+        self.unlink_some(organization, id).await?;
+        // Not told by how many they were: of those that were chosen, others may have
+        // been removing some.
+        if self.is_held(id).await? {
             return Ok(Deletion::Unfinished);
         }
         self.forget_users(id).await?;
@@ -82,8 +94,8 @@ impl Write {
         Ok(Deletion::Done)
     }
 
-    /// Takes an account from some of its users, and says from how many.
-    async fn unlink_some(&self, organization: OrganizationId, id: AccountId) -> Result<i64> {
+    /// Takes an account from some of its users.
+    async fn unlink_some(&self, organization: OrganizationId, id: AccountId) -> Result<()> {
         const SQL: &str = "UPDATE scim_users \
              SET account_id = NULL, account_reason = $3, \
                  other_email_key = NULLIF(COALESCE(other_email_key, \
@@ -103,7 +115,7 @@ impl Write {
         for user in &users {
             self.record_unlinked(organization, user.configuration_id.into(), user.id.into());
         }
-        Ok(i64::try_from(users.len()).unwrap_or(i64::MAX))
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, Set};
+use sea_orm::{ActiveModelTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, Set, SqlErr};
 use uuid::Uuid;
 
 use super::entity::account::{ActiveModel, Entity, Model};
@@ -121,10 +121,10 @@ impl Write {
         let mut meant = HashSet::new();
         for (place, ((item, key), target)) in items.iter().zip(&keys).zip(targets).enumerate() {
             let holder = present.of_email(key);
-            let is_taken = |own: Option<Uuid>| {
-                holder.is_some_and(|holder| {
-                    Some(holder.row.id) != own && !leaving.contains(&holder.row.id)
-                })
+            // Who has the email, and would have it afterwards.
+            let other = |own: Option<Uuid>| {
+                let other = holder.filter(|holder| Some(holder.row.id) != own);
+                other.map(|other| other.row.id).filter(|other| !leaving.contains(other))
             };
             match target {
                 Err(conflict) => conflicts.push((place, conflict)),
@@ -132,10 +132,12 @@ impl Write {
                 Ok(Some(target)) if !meant.insert(target.row.id) => {
                     conflicts.push((place, ImportConflict::AccountRepeated));
                 }
-                Ok(target) if is_taken(target.map(|target| target.row.id)) => {
-                    conflicts.push((place, ImportConflict::EmailTaken));
-                }
-                Ok(target) => plans.push(self.plan(organization, item, key, target)),
+                Ok(target) => match other(target.map(|target| target.row.id)) {
+                    Some(other) => {
+                        conflicts.push((place, ImportConflict::EmailTaken(other.into())));
+                    }
+                    None => plans.push(self.plan(organization, item, key, target)),
+                },
             }
         }
         if !conflicts.is_empty() {
@@ -197,7 +199,8 @@ impl Write {
         Ok(present)
     }
 
-    /// What the users of an account have to say of it.
+    /// What the users of an account have to say of it. That one was linked by a
+    /// verified email proves nothing of an email that the account has got since.
     async fn users_of(&self, organization: OrganizationId, account: &Model) -> Result<Users> {
         let verified = LinkReason::EmailVerified.number();
         let created = LinkReason::NoAccount.number();
@@ -207,9 +210,9 @@ impl Write {
                  AND NOT COALESCE(owner.allow_unverified_email_account_linking, FALSE)";
         let sql = format!(
             "SELECT EXISTS (SELECT 1 {holders} \
-                     AND COALESCE(holder.account_reason, 0) <> {verified} \
-                     AND NOT (COALESCE(holder.account_reason, 0) = {created} \
-                         AND account.email_verified)) AS has_unproven, \
+                     AND NOT (account.email_verified \
+                         AND COALESCE(holder.account_reason, 0) IN ({verified}, {created}))) \
+                     AS has_unproven, \
                  EXISTS (SELECT 1 {holders}) AS asks_proofs \
              FROM scim_accounts AS account WHERE organization_id = $1 AND id = $2"
         );
@@ -236,9 +239,11 @@ impl Write {
             created_at: self.now.as_micros(),
             updated_at: self.now.as_micros(),
         });
-        // Taken over by its email alone, it is no configuration's any more: whoever
-        // is provisioned again must prove the email like others.
-        if after.client_id.is_none() && item.account.is_none() {
+        // Taken over by its email alone, or given another one, it is no
+        // configuration's any more: whoever is provisioned again must prove the email
+        // like others.
+        let is_other = after.client_id.is_none() || after.email_key != key;
+        if is_other && item.account.is_none() {
             after.configuration_id = None;
         }
         after.client_id = Some(item.client_id.clone());
@@ -271,7 +276,9 @@ impl Write {
         for (before, after) in moves() {
             self.tell_users_email(before, after).await?;
         }
-        let new: Vec<_> = plans.iter().filter(|plan| plan.before.is_none()).collect();
+        let mut new: Vec<_> = plans.iter().filter(|plan| plan.before.is_none()).collect();
+        // Two imports of the same accounts take them in the same order.
+        new.sort_by(|one, other| one.after.email_key.cmp(&other.after.email_key));
         if !new.is_empty() {
             let rows = new.iter().map(|plan| ActiveModel::from(plan.after.clone()));
             let rows = rows.map(ActiveModelTrait::reset_all);
@@ -298,8 +305,14 @@ impl Write {
             id: Set(row.id),
             ..ActiveModel::from(row).reset_all()
         };
-        Entity::update(row).exec(&self.transaction).await?;
-        Ok(())
+        match Entity::update(row).exec(&self.transaction).await {
+            // Somebody was provisioned with the email since it was looked for. All is
+            // begun anew.
+            Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
+                Err(Error::Deadlock(error))
+            }
+            outcome => Ok(outcome.map(drop)?),
+        }
     }
 
     /// Keeps `other_email_key` true of the users of an account that has another

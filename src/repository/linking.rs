@@ -4,7 +4,6 @@ use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QuerySelect,
 };
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use super::entity::account::Model;
 use super::{Error, Result, Write};
@@ -58,13 +57,18 @@ impl Write {
     pub(super) async fn link(
         &self,
         configuration: ConfigurationId,
+        content: &UserContent,
         email: &PrimaryEmail,
     ) -> Result<std::result::Result<Linked, Refused>> {
         let new = AccountId::new(self.now, self.random_bytes());
         let key = email.key();
-        let found = match self.made_or_found(configuration, new, email, &key).await? {
+        let found = match self.find(configuration, new, content, email).await? {
             Some(found) => found,
-            None => self.remembered(configuration, &key).await?,
+            // The account that remembered it may have been removed in between.
+            None => self
+                .find(configuration, new, content, email)
+                .await?
+                .ok_or(Error::ConfigurationGone)?,
         };
         let is_new = found.account.id == new.as_uuid();
         let decision = if is_new {
@@ -80,7 +84,7 @@ impl Write {
         // What was found of users may be older than the lock on the account, where
         // another was waited for.
         let decision = match decision {
-            Ok(LinkReason::MadeBefore) if self.is_held(configuration, found.account.id).await? => {
+            Ok(LinkReason::MadeBefore) if self.is_held(found.account.id.into()).await? => {
                 Err(LinkReason::EmailUnverified)
             }
             decision => decision,
@@ -98,6 +102,21 @@ impl Write {
         })
     }
 
+    /// The account of a user of this email. `None`: there is no such configuration,
+    /// or what remembered the email is gone just now.
+    async fn find(
+        &self,
+        configuration: ConfigurationId,
+        new: AccountId,
+        content: &UserContent,
+        email: &PrimaryEmail,
+    ) -> Result<Option<Found>> {
+        match self.made_or_found(configuration, new, content, email).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.remembered(configuration, content, &email.key()).await,
+        }
+    }
+
     /// The account of this email, made if there is none: one statement, so that
     /// two who come at once find the same one. `None`: something else remembers
     /// the email, or there is no such configuration.
@@ -105,10 +124,10 @@ impl Write {
         &self,
         configuration: ConfigurationId,
         new: AccountId,
+        content: &UserContent,
         email: &PrimaryEmail,
-        key: &str,
     ) -> Result<Option<Found>> {
-        let found = found("scim_accounts", "$1");
+        let (found, is_remembered) = (found("scim_accounts", "$1"), remembers("$4", "$7", "$8"));
         // The update changes nothing. It locks the row, and answers it.
         let sql = format!(
             "INSERT INTO scim_accounts (organization_id, id, email, email_key, email_verified, \
@@ -117,8 +136,7 @@ impl Write {
              FROM scim_configurations AS owner \
              WHERE owner.id = $1 AND NOT EXISTS \
                  (SELECT 1 FROM scim_former_users AS former \
-                  WHERE former.organization_id = owner.organization_id \
-                      AND former.email_key = $4 AND former.configuration_id = $1) \
+                  WHERE former.organization_id = owner.organization_id AND {is_remembered}) \
              ON CONFLICT (organization_id, email_key) \
              DO UPDATE SET email_key = scim_accounts.email_key \
              RETURNING {found}"
@@ -127,43 +145,63 @@ impl Write {
             configuration.as_uuid().into(),
             new.as_uuid().into(),
             email.text.as_str().into(),
-            key.into(),
+            email.key().into(),
             email.verified.into(),
             self.now.as_micros().into(),
+            content.user_name_key.as_str().into(),
+            content.external_id.clone().into(),
         ];
         Ok(self.query(sql, values).await?.pop())
     }
 
-    /// Whether a user of the configuration has the account.
-    async fn is_held(&self, configuration: ConfigurationId, account: Uuid) -> Result<bool> {
+    /// Whether a user has the account.
+    pub(super) async fn is_held(&self, account: AccountId) -> Result<bool> {
         use super::entity::user::{Column, Entity};
-        let holders = Entity::find()
-            .filter(Column::AccountId.eq(account))
-            .filter(Column::ConfigurationId.eq(configuration.as_uuid()));
+        let holders = Entity::find().filter(Column::AccountId.eq(account.as_uuid()));
         Ok(holders.limit(1).count(&self.transaction).await? > 0)
     }
 
-    /// The account of this email where a deleted user of the configuration had
-    /// the email and its account another one: the account that has it by now, or
-    /// else that user's.
-    async fn remembered(&self, configuration: ConfigurationId, key: &str) -> Result<Found> {
+    /// The account of this email where the user, before it was deleted, had the
+    /// email and its account another one: the account that has it by now, or else
+    /// that user's.
+    async fn remembered(
+        &self,
+        configuration: ConfigurationId,
+        content: &UserContent,
+        key: &str,
+    ) -> Result<Option<Found>> {
         const OWNER: &str = "(SELECT organization_id FROM scim_configurations WHERE id = $1)";
         let (found, lock) = (found("account", "$1"), self.on_postgres("FOR UPDATE OF account"));
+        let is_remembered = remembers("$2", "$3", "$4");
         let sql = format!(
             "SELECT {found} FROM scim_accounts AS account \
              WHERE account.organization_id = {OWNER} AND account.id IN \
                  (SELECT own.id FROM scim_accounts AS own \
                   WHERE own.organization_id = {OWNER} AND own.email_key = $2 \
                   UNION ALL SELECT former.account_id FROM scim_former_users AS former \
-                  WHERE former.organization_id = {OWNER} \
-                      AND former.email_key = $2 AND former.configuration_id = $1) \
+                  WHERE former.organization_id = {OWNER} AND {is_remembered}) \
              ORDER BY CASE WHEN account.email_key = $2 THEN 0 ELSE 1 END, account.id LIMIT 1 {lock}"
         );
-        let values = [configuration.as_uuid().into(), key.into()];
-        // What is remembered goes with its account, so that nothing but the
-        // configuration can be missing.
-        self.query(sql, values).await?.pop().ok_or(Error::ConfigurationGone)
+        let values = [
+            configuration.as_uuid().into(),
+            key.into(),
+            content.user_name_key.as_str().into(),
+            content.external_id.clone().into(),
+        ];
+        Ok(self.query(sql, values).await?.pop())
     }
+}
+
+/// That `former` is who is provisioned again by the configuration, `$1`. An email
+/// alone does not say so: it is passed on to others. Nor is what is remembered
+/// true of anybody while the account has a user of the configuration.
+fn remembers(email_key: &str, user_name_key: &str, external_id: &str) -> String {
+    format!(
+        "former.email_key = {email_key} AND former.configuration_id = $1 \
+         AND (former.user_name_key = {user_name_key} OR former.external_id = {external_id}) \
+         AND NOT EXISTS (SELECT 1 FROM scim_users AS holder \
+             WHERE holder.account_id = former.account_id AND holder.configuration_id = $1)"
+    )
 }
 
 /// What is read of an account for a user of a configuration.
@@ -185,8 +223,8 @@ fn found(account: &str, configuration: &str) -> String {
          (SELECT allow_unverified_email_account_linking FROM scim_configurations \
           WHERE id = {configuration}) AS is_unverified_allowed, \
          COALESCE({account}.configuration_id = {configuration}, FALSE) AS is_made_here, \
-         EXISTS (SELECT 1 FROM scim_users AS holder WHERE holder.account_id = {account}.id \
-             AND holder.configuration_id = {configuration}) AS is_held"
+         EXISTS (SELECT 1 FROM scim_users AS holder WHERE holder.account_id = {account}.id) \
+             AS is_held"
     )
 }
 

@@ -1,6 +1,8 @@
 //! What a change of a user's email means for its account.
 
-use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, Statement};
+use sea_orm::{
+    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, Statement,
+};
 use serde_json::{Map, Value};
 
 use super::entity::account::{self, Model};
@@ -21,37 +23,42 @@ pub(super) enum Relink {
 }
 
 impl Write {
-    /// What it means that a user's emails are different and this one is primary.
+    /// What it means that a user's emails are different, as `content` has them.
     pub(super) async fn relink(
         &self,
         configuration: ConfigurationId,
         before: &LockedUser,
-        email: Option<&PrimaryEmail>,
+        content: &UserContent,
     ) -> Result<std::result::Result<Relink, Refused>> {
+        let email = content.primary_email.as_ref();
         let document: Map<String, Value> = serde_json::from_str(&before.user.document)
             .map_err(|_| Error::Corrupt("scim_users.document"))?;
-        let before_key = PrimaryEmail::of(&document).map(|email| email.key());
-        if before_key == email.map(PrimaryEmail::key) {
+        let before_email = PrimaryEmail::of(&document);
+        let said = |email: &PrimaryEmail| (email.key(), email.verified);
+        if before_email.as_ref().map(said) == email.map(said) {
             return Ok(Ok(Relink::Unchanged));
         }
         match (before.user.link.account, email) {
             (Some(account), email) => {
-                let before_key = before_key.unwrap_or_default();
+                let before_key = before_email.map(|email| email.key()).unwrap_or_default();
                 let other = self.move_email(configuration, account, &before_key, email).await?;
                 Ok(Ok(Relink::Email(other)))
             }
-            (None, Some(email)) => Ok(self.link(configuration, email).await?.map(Relink::Linked)),
+            (None, Some(email)) => {
+                Ok(self.link(configuration, content, email).await?.map(Relink::Linked))
+            }
             (None, None) => Ok(Ok(Relink::Email(None))),
         }
     }
 
     /// Says of a user, who has this account, that its email is another one from
-    /// now on, and gives what is then its `other_email_key`.
+    /// now on, or marked otherwise, and gives what is then its `other_email_key`.
     ///
     /// An account that was made for this user alone goes with it, unless another
     /// has the email: so the old address is free for whoever gets it next, and the
-    /// user is known by the new one. An account of the application's has the email
-    /// that the application says.
+    /// user is known by the new one. From then on it is one that this configuration
+    /// made: no other has ever had that email of it. An account of the application's
+    /// has the email that the application says.
     async fn move_email(
         &self,
         configuration: ConfigurationId,
@@ -63,8 +70,10 @@ impl Write {
                  (SELECT organization_id FROM scim_configurations WHERE id = $1) AND id = $2";
         let Some(email) = email else { return Ok(Some(String::new())) };
         let key = email.key();
+        self.lock_account(configuration, account).await?;
         let sql = "UPDATE scim_accounts \
-             SET email = $4, email_key = $5, email_verified = $6, updated_at = $7 \
+             SET email = $4, email_key = $5, email_verified = $6, configuration_id = $1, \
+                 updated_at = $7 \
              WHERE organization_id = \
                      (SELECT organization_id FROM scim_configurations WHERE id = $1) \
                  AND id = $2 AND email_key = $3 AND client_id IS NULL \
@@ -72,7 +81,7 @@ impl Write {
                       WHERE holder.account_id = $2 LIMIT 2) AS holders) = 1 \
                  AND NOT EXISTS (SELECT 1 FROM scim_accounts AS other \
                      WHERE other.organization_id = scim_accounts.organization_id \
-                         AND other.email_key = $5) \
+                         AND other.email_key = $5 AND other.id <> $2) \
              RETURNING *";
         let values = [
             configuration.as_uuid().into(),
@@ -94,6 +103,20 @@ impl Write {
         let kept: Vec<Kept> = self.query(KEPT, values).await?;
         let is_same = kept.iter().any(|kept| kept.email_key == key);
         Ok((!is_same).then_some(key))
+    }
+
+    /// Has nobody else get the account until the transaction ends. A statement of
+    /// its own: one that counts who has the account must see who got it while this
+    /// one waited.
+    async fn lock_account(&self, configuration: ConfigurationId, account: AccountId) -> Result<()> {
+        if self.backend() == DbBackend::Postgres {
+            const SQL: &str = "SELECT 1 FROM scim_accounts WHERE organization_id = \
+                     (SELECT organization_id FROM scim_configurations WHERE id = $1) \
+                 AND id = $2 FOR NO KEY UPDATE";
+            let values = [configuration.as_uuid().into(), account.as_uuid().into()];
+            self.execute(SQL, values).await?;
+        }
+        Ok(())
     }
 
     /// Tells of the account that a user has got.

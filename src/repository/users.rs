@@ -81,7 +81,7 @@ impl Write {
     ) -> Result<Written<User, LinkRefusal>> {
         let id = UserId::new(self.now, self.random_bytes());
         let linked = match &content.primary_email {
-            Some(email) => match self.link(configuration, email).await? {
+            Some(email) => match self.link(configuration, &content, email).await? {
                 Ok(linked) => Some(linked),
                 // Who provisions somebody a second time is told of the first.
                 Err(_) if self.is_name_taken(configuration, &content).await? => {
@@ -137,7 +137,7 @@ impl Write {
         let changed = changed_paths(&before.user.document, &content.document);
         let renamed = content.user_name_key != before.user_name_key;
         let relink = if changed.iter().any(|path| path == "emails") {
-            self.relink(configuration, before, content.primary_email.as_ref()).await?
+            self.relink(configuration, before, &content).await?
         } else {
             Ok(Relink::Unchanged)
         };

@@ -267,9 +267,13 @@ fn told(place: usize, conflict: ImportConflict) -> Violation {
         ImportConflict::AccountRepeated => {
             ("email", "is that of an account that an earlier one of the request is".to_owned())
         }
-        ImportConflict::EmailTaken => {
-            ("email", "is that of an account with another client id".to_owned())
-        }
+        ImportConflict::EmailTaken(id) => (
+            "email",
+            format!(
+                "is that of another account, {id}; tell that one's new email in the same \
+                 request, or remove it"
+            ),
+        ),
         ImportConflict::EmailUnproven(id) => (
             "email",
             format!(

@@ -16,6 +16,11 @@ use crate::model::{
 use crate::proto::scimd::v1::ErrorReason;
 use crate::repository;
 
+/// How many fields an error names. gRPC has errors in headers, of which clients
+/// take 8 KiB or so.
+const MAX_VIOLATIONS: usize = 20;
+/// How many of them its message names.
+const MAX_SUMMED: usize = 5;
 /// The `domain` of every `google.rpc.ErrorInfo` that we send.
 const DOMAIN: &str = "scimd";
 /// How soon a caller may try again when the database was busy.
@@ -234,10 +239,17 @@ fn refused_credential(error: &auth::Error) -> ConnectError {
 }
 
 fn refused_fields(code: Code, reason: ErrorReason, violations: Vec<Violation>) -> ConnectError {
-    let summary: Vec<_> =
-        violations.iter().map(|each| format!("{} {}", each.field, each.description)).collect();
+    let mut summary: Vec<_> = violations
+        .iter()
+        .take(MAX_SUMMED)
+        .map(|each| format!("{} {}", each.field, each.description))
+        .collect();
+    if let Some(more @ 1..) = violations.len().checked_sub(MAX_SUMMED) {
+        summary.push(format!("and {more} more"));
+    }
     let field_violations = violations
         .into_iter()
+        .take(MAX_VIOLATIONS)
         .map(|each| FieldViolation::new(each.field, each.description))
         .collect::<Vec<_>>();
     let bad_request = pb::BadRequest::from(BadRequest::new(field_violations));

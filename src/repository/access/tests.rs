@@ -53,6 +53,9 @@ async fn sqlite_finds_a_person_through_indexes() {
         for index in indexes.iter().chain(&["scim_users_of_account (account_id=?)"]) {
             assert!(plan.contains(index), "{person:?}, {index}:\n{plan}");
         }
+        for there in plan.lines().filter(|step| step.contains(" there ")) {
+            assert!(there.contains("(account_id=?"), "{person:?}, {there}:\n{plan}");
+        }
         for walk in
             ["SCAN person", "SCAN former", "SCAN scim_users", "AUTOMATIC", "(organization_id=?)\nU"]
         {

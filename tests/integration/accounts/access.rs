@@ -174,6 +174,44 @@ on_both_engines! {
         }
     }
 
+    async fn an_email_of_an_account_is_nobody_elses(server: TestServer) {
+        let world = World::new(&server).await;
+        let accounts = (world.imported("77", "ann@x", true).await, world.imported("78", "bob@x", true).await);
+        let ann = id(&provision(&world.one, "ann", "ann@x", true).await);
+        let bob = id(&provision(&world.one, "bob", "bob@x", true).await);
+        world.one.scim.patch(&format!("/Users/{bob}"), email_patch("ann@x")).await;
+        assert_eq!(world.link(&world.one, &bob).await.0, accounts.1);
+        set_active(&world.one, &ann, false).await;
+        for fields in [json!({ "email": "ann@x" }), json!({ "email": "ann@x", "scimConfigurationId": world.one.configuration })] {
+            let (reason, answer) = world.access(fields).await;
+            assert_eq!((&*reason, &answer["accountId"]), ("DEACTIVATED", &json!(accounts.0)), "{answer}");
+        }
+        world.one.scim.delete(&format!("/Users/{ann}")).await;
+        assert_eq!(world.access(json!({ "email": "ann@x" })).await.0, "DELETED");
+        assert_eq!(world.access(json!({ "email": "bob@x" })).await.0, "ALLOWED");
+    }
+
+    async fn an_email_is_looked_for_in_the_configuration_that_is_named(server: TestServer) {
+        let world = World::new(&server).await;
+        let account = world.imported("77", "ann@x", true).await;
+        let ann = id(&provision(&world.one, "ann", "ann@x", true).await);
+        let asked = |of: &Tenant| json!({ "email": "Ann@x", "scimConfigurationId": of.configuration });
+        assert_eq!(world.access(asked(&world.one)).await.0, "ALLOWED");
+        let (reason, answer) = world.access(asked(&world.two)).await;
+        assert_eq!((&*reason, &answer["accountId"]), ("UNKNOWN", &json!(account)));
+        assert_eq!(answer["users"], Value::Null);
+        // Who was there is deleted there, whoever the person still is elsewhere.
+        let two = id(&provision(&world.two, "ann", "ann@x", true).await);
+        world.two.scim.delete(&format!("/Users/{two}")).await;
+        let (reason, answer) = world.access(asked(&world.two)).await;
+        assert_eq!((&*reason, &answer["accountId"]), ("DELETED", &json!(account)));
+        assert_eq!(world.access(json!({ "email": "ann@x" })).await.0, "ALLOWED");
+        world.one.scim.delete(&format!("/Users/{ann}")).await;
+        for of in [&world.one, &world.two] {
+            assert_eq!(world.access(asked(of)).await.0, "DELETED");
+        }
+    }
+
     async fn one_name_is_to_be_said_and_no_more(server: TestServer) {
         let world = World::new(&server).await;
         for bad in [json!({}), json!({ "email": "a@x", "userName": "a" }), json!({ "email": "a\0" }), json!({ "accountId": "7" })] {

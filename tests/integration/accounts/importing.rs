@@ -1,10 +1,12 @@
 //! What the application tells of its accounts.
 
 use reqwest::StatusCode;
+use scimd::proto::scimd::v1::{ImportAccountsRequest, ImportedAccount};
 use serde_json::{Value, json};
 
 use super::{World, account, allow, email_patch, id, kinds, provision};
-use crate::harness::{Answer, TestServer, on_both_engines};
+use crate::directory::accounts as accounts_over_grpc;
+use crate::harness::{Answer, TestServer, on_both_engines, violations_of};
 
 fn outcomes(answer: &Answer) -> Vec<String> {
     let imports = answer.clone().ok()["imports"].as_array().cloned().unwrap_or_default();
@@ -118,6 +120,28 @@ on_both_engines! {
         }
     }
 
+    async fn many_conflicts_are_told_in_part_and_over_grpc_too(server: TestServer) {
+        let world = World::new(&server).await;
+        let many = |suffix: &str| (0..1_000).map(|number| account(&format!("{suffix}{number}"), &format!("user{number}@x"), true)).collect::<Value>();
+        world.import(many("c")).await.ok();
+        let answer = world.import(many("d")).await;
+        assert_eq!((answer.code(), &*answer.reason()), ("already_exists", "ACCOUNT_CONFLICT"));
+        assert_eq!(answer.violations().len(), 20);
+        assert!(answer.body["message"].as_str().unwrap().ends_with("; and 995 more"), "{}", answer.body);
+        let accounts = (0..1_000).map(|number| ImportedAccount {
+            client_id: format!("d{number}"),
+            email: format!("user{number}@x"),
+            ..Default::default()
+        });
+        let request = ImportAccountsRequest { organization_id: world.organization.to_string(), accounts: accounts.collect() };
+        let mut client = accounts_over_grpc(&world.product.url, world.product.key.as_deref().unwrap()).await;
+        let status = client.import_accounts(request).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::AlreadyExists, "{status:?}");
+        assert_eq!(violations_of(&status), answer.violations());
+        let headers = status.details().len() * 4 / 3 + status.message().len() * 3 / 2;
+        assert!(headers < 8_000, "{headers}");
+    }
+
     async fn emails_may_be_passed_on_within_one_request(server: TestServer) {
         let world = World::new(&server).await;
         world.import(json!([account("1", "a@x", true), account("2", "b@x", true), account("3", "c@x", true)])).await.ok();
@@ -163,6 +187,25 @@ on_both_engines! {
         }
     }
 
+    async fn a_proof_of_an_address_is_no_proof_of_the_next(server: TestServer) {
+        let world = World::new(&server).await;
+        let scim = &world.one.scim;
+        let first = id(&provision(&world.one, "mallory", "m@x", true).await);
+        scim.delete(&format!("/Users/{first}")).await;
+        let mallory = id(&provision(&world.one, "mallory", "m@x", true).await);
+        let (made, decision, reason) = world.link(&world.one, &mallory).await;
+        assert_eq!((&*decision, &*reason), ("LINKED", "EMAIL_VERIFIED"));
+        scim.patch(&format!("/Users/{mallory}"), email_patch("ceo@x")).await;
+        let answer = world.import(json!([account("ceo-1", "ceo@x", true)])).await;
+        assert_eq!(answer.reason(), "ACCOUNT_CONFLICT");
+        assert!(answer.violations()["accounts[0].email"].contains(&made));
+        assert_eq!(world.access(json!({ "clientId": "ceo-1" })).await.0, "UNKNOWN");
+        // Until the identity provider vouches for that one too.
+        let proven = json!([{ "op": "replace", "path": "emails", "value": [{ "value": "Ceo@x", "primary": true, "verified": true }] }]);
+        scim.patch(&format!("/Users/{mallory}"), proven).await;
+        assert_eq!(outcomes(&world.import(json!([account("ceo-1", "ceo@x", true)])).await), ["UPDATED"]);
+    }
+
     async fn an_account_is_no_two_of_a_request(server: TestServer) {
         let world = World::new(&server).await;
         let user = id(&provision(&world.one, "ann", "ann@x", true).await);
@@ -183,6 +226,23 @@ on_both_engines! {
         assert_eq!(outcomes(&world.import(json!([account("77", "ann@x", true)])).await), ["UPDATED"]);
         assert_eq!(provision(&world.one, "ann", "ann@x", false).await.status, 409);
         assert_eq!(provision(&world.one, "ann", "ann@x", true).await.status, 201);
+    }
+
+    async fn an_account_that_is_named_is_its_configurations_until_its_email_changes(server: TestServer) {
+        let world = World::new(&server).await;
+        let user = id(&provision(&world.one, "ann", "ann@x", false).await);
+        let mut named = account("77", "ann@x", true);
+        named["accountId"] = json!(world.link(&world.one, &user).await.0);
+        assert_eq!(outcomes(&world.import(json!([named])).await), ["UPDATED"]);
+        for expected in ["UNCHANGED", "UPDATED"] {
+            let email = if expected == "UPDATED" { "boss@x" } else { "ann@x" };
+            for user in world.one.scim.get("/Users").await.body["Resources"].as_array().unwrap() {
+                world.one.scim.delete(&format!("/Users/{}", user["id"].as_str().unwrap())).await;
+            }
+            assert_eq!(outcomes(&world.import(json!([account("77", email, true)])).await), [expected]);
+            let status = provision(&world.one, "mallory", email, false).await.status;
+            assert_eq!(status, if expected == "UPDATED" { 409 } else { 201 });
+        }
     }
 
     async fn a_viewer_reads_and_does_not_import(server: TestServer) {

@@ -15,7 +15,7 @@ enum Known {
     Provisioned,
 }
 
-fn linked(account: &str, reason: &str) -> (String, String, String) {
+pub fn linked(account: &str, reason: &str) -> (String, String, String) {
     (account.to_owned(), "LINKED".to_owned(), reason.to_owned())
 }
 
@@ -113,10 +113,12 @@ on_both_engines! {
         assert_eq!(provision(&world.one, "other", "bob@example.com", false).await.status, 409);
         scim.delete(&format!("/Users/{again}")).await;
         assert_eq!(provision(&world.two, "bob", "bob@example.com", false).await.status, 409);
-        // Of this one still after the configuration was asked to allow it.
+        // Not even of this one while a user of another has it.
         allow(&world.two, true).await;
         let other = id(&provision(&world.two, "bob", "bob@example.com", false).await);
         assert_eq!(world.link(&world.two, &other).await, linked(&account, "UNVERIFIED_ALLOWED"));
+        assert_eq!(provision(&world.one, "bob", "bob@example.com", false).await.status, 409);
+        world.two.scim.delete(&format!("/Users/{other}")).await;
         let again = id(&provision(&world.one, "bob", "bob@example.com", false).await);
         assert_eq!(world.link(&world.one, &again).await, linked(&account, "MADE_BEFORE"));
     }

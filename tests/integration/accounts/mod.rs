@@ -4,7 +4,9 @@
 mod access;
 mod importing;
 mod linking;
+mod races;
 mod refusals;
+mod takeovers;
 
 use scimd::model::OrganizationId;
 use serde_json::{Value, json};

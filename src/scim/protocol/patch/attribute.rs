@@ -117,7 +117,12 @@ pub fn set_in_element(
         Action::Add if value::is_unassigned(value) => {}
         Action::Remove => drop(element.shift_remove(known.name)),
         Action::Add | Action::Replace => match coerce(known, value)? {
-            Some(value) => drop(element.insert(known.name.to_owned(), value)),
+            Some(value) => {
+                if known.name == "value" {
+                    elements::unmark(element, attribute, &value);
+                }
+                element.insert(known.name.to_owned(), value);
+            }
             None => drop(element.shift_remove(known.name)),
         },
     }

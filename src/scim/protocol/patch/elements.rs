@@ -148,8 +148,20 @@ fn set_element(
     if action == Action::Replace {
         *element = implied(filter).unwrap_or_default();
     }
+    if let Some(value) = named.get("value") {
+        unmark(element, attribute, value);
+    }
     element.extend(named);
     Ok(())
+}
+
+/// Takes the mark `verified` from an email that is about to get this `value`, if
+/// it is another address: whoever vouched for the one did not see the other.
+pub fn unmark(element: &mut Object, attribute: &Attribute, value: &Value) {
+    let key = |value: Option<&Value>| value.and_then(Value::as_str).map(value::fold);
+    if attribute.name == "emails" && key(element.get("value")) != key(Some(value)) {
+        element.retain(|name, _| !name.eq_ignore_ascii_case("verified"));
+    }
 }
 
 /// The element that a filter describes, if it is made of equalities.
