@@ -13,7 +13,7 @@ use super::connection::{ACQUIRE_TIMEOUT, Moment, Pool, Queue, Reader, Writer};
 use super::news::Board;
 use super::{Error, Read, Result, Write, migration};
 use crate::clock::{Clock, Random};
-use crate::model::{DatabaseUrl, Origin};
+use crate::model::{DatabaseUrl, Instant, Origin};
 
 /// How long SQLite waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,11 +104,16 @@ impl Repository {
         Read { connection: self.reader.clone() }
     }
 
+    /// What time it is outside of any transaction.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
     /// Begins a transaction that may write, when it is its turn.
     pub async fn write(&self) -> Result<Write> {
         Ok(Write {
             transaction: self.writer.begin().await?,
-            now: self.clock.now(),
+            now: self.now(),
             random: Arc::clone(&self.random),
             origin: self.origin,
             recorded: Mutex::default(),
