@@ -91,8 +91,8 @@ impl Write {
     ) -> Result<Option<WebhookEndpoint>> {
         let sql = format!(
             "INSERT INTO scim_webhook_endpoints (id, organization_id, url, description, \
-                 created_at, updated_at, revision, delivered, due_at, failures) \
-             SELECT $1, $2, $3, $4, $5, $5, 1, $6, $5, 0 \
+                 created_at, updated_at, revision, delivered, due_at, failures, resumptions) \
+             SELECT $1, $2, $3, $4, $5, $5, 1, $6, $5, 0, 0 \
              WHERE (SELECT count(*) FROM scim_webhook_endpoints WHERE organization_id = $2) < $7 \
              RETURNING {COLUMNS}"
         );

@@ -4,7 +4,9 @@
 -- says when to look at the endpoint next: null: when its organization has news,
 -- or never, where it is paused. lease is whose turn it is to deliver, until
 -- due_at. revision counts the changes that somebody made, so that whoever has
--- the lease learns of them.
+-- the lease learns of them. resumptions counts how often somebody said behind
+-- which number to go on: whoever has the lease then keeps to that, also where
+-- the number is the one that was there before.
 CREATE TABLE scim_webhook_endpoints (
     id uuid NOT NULL PRIMARY KEY,
     organization_id uuid NOT NULL,
@@ -24,7 +26,8 @@ CREATE TABLE scim_webhook_endpoints (
     last_failure_kind bigint,
     last_failure_status bigint,
     paused_at bigint,
-    pause_reason bigint
+    pause_reason bigint,
+    resumptions bigint NOT NULL
 );
 
 CREATE INDEX scim_webhook_endpoints_of_organization

@@ -4,7 +4,9 @@
 -- says when to look at the endpoint next: null: when its organization has news,
 -- or never, where it is paused. lease is whose turn it is to deliver, until
 -- due_at. revision counts the changes that somebody made, so that whoever has
--- the lease learns of them.
+-- the lease learns of them. resumptions counts how often somebody said behind
+-- which number to go on: whoever has the lease then keeps to that, also where
+-- the number is the one that was there before.
 CREATE TABLE scim_webhook_endpoints (
     id BLOB NOT NULL PRIMARY KEY,
     organization_id BLOB NOT NULL,
@@ -24,7 +26,8 @@ CREATE TABLE scim_webhook_endpoints (
     last_failure_kind INTEGER,
     last_failure_status INTEGER,
     paused_at INTEGER,
-    pause_reason INTEGER
+    pause_reason INTEGER,
+    resumptions INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX scim_webhook_endpoints_of_organization

@@ -91,11 +91,6 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("0006_webhooks.sqlite.sql"),
                 postgres: include_str!("0006_webhooks.postgres.sql"),
             },
-            Step {
-                name: "0007_webhook_resumptions",
-                sqlite: include_str!("0007_webhook_resumptions.sqlite.sql"),
-                postgres: include_str!("0007_webhook_resumptions.postgres.sql"),
-            },
         ];
         steps.into_iter().map(|step| Box::new(step) as _).collect()
     }
