@@ -36,6 +36,8 @@ mod relinking;
 mod resources;
 mod snapshot;
 mod sorting;
+#[cfg(test)]
+mod testing;
 mod token_notices;
 mod tx;
 mod user_emails;

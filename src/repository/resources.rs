@@ -39,7 +39,7 @@ impl Resource for group::Entity {
     const MORE: &[Field] = &[];
 }
 
-/// What is read of every resource, see [`COLUMNS`].
+/// The values of [`COLUMNS`].
 #[derive(Clone)]
 pub(super) struct Row {
     pub id: Uuid,

@@ -1,20 +1,13 @@
 //! What SQLite does to find a person.
 
-use std::sync::Arc;
+use sea_orm::{DbBackend, Statement};
 
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
-
-use super::super::Repository;
+use super::super::testing::{plan, sqlite};
 use super::*;
-use crate::clock::{SystemClock, SystemRandom};
-use crate::model::DatabaseUrl;
 
 #[tokio::test]
 async fn sqlite_finds_a_person_through_indexes() {
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let repository = Repository::open(&DatabaseUrl::SqliteMemory, clock, random).await.unwrap();
-    repository.migrate().await.unwrap();
-    let connection = repository.read().connection;
+    let connection = sqlite().await;
     let text = || "a".to_owned();
     for (person, indexes) in [
         (Person::Account(Uuid::nil().into()), &["PRIMARY KEY (organization_id=? AND id=?)"][..]),
@@ -45,11 +38,8 @@ async fn sqlite_finds_a_person_through_indexes() {
         let (sql, value) = statement(&person);
         let none: Option<Uuid> = None;
         let values = [Uuid::nil().into(), value, none.into(), USERS_AT_MOST.into()];
-        let sql = format!("EXPLAIN QUERY PLAN {sql}");
         let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
-        let rows = connection.query_all_raw(statement).await.unwrap();
-        let step = |row: &QueryResult| row.try_get("", "detail").unwrap();
-        let plan = rows.iter().map(step).collect::<Vec<String>>().join("\n");
+        let plan = plan(&connection, statement).await.join("\n");
         for index in indexes.iter().chain(&["scim_users_of_account (account_id=?)"]) {
             assert!(plan.contains(index), "{person:?}, {index}:\n{plan}");
         }

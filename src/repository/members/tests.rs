@@ -1,23 +1,15 @@
 //! What SQLite does to find memberships.
 
-use std::sync::Arc;
-
+use super::super::testing::{plan, sqlite};
 use super::*;
-use crate::clock::{SystemClock, SystemRandom};
-use crate::model::DatabaseUrl;
-use crate::repository::Repository;
 
 #[tokio::test]
 async fn sqlite_finds_the_groups_of_users_by_the_users() {
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let repository = Repository::open(&DatabaseUrl::SqliteMemory, clock, random).await.unwrap();
-    repository.migrate().await.unwrap();
-    let connection = repository.read().connection;
-    let sql = format!("EXPLAIN QUERY PLAN {}", groups_of(DbBackend::Sqlite));
+    let connection = sqlite().await;
     let values = [Uuid::nil().into(), value(DbBackend::Sqlite, [Uuid::nil()])];
+    let sql = groups_of(DbBackend::Sqlite);
     let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
-    let rows = connection.query_all_raw(statement).await.unwrap();
-    let steps: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
+    let steps = plan(&connection, statement).await;
     assert_eq!(
         steps[0],
         "SEARCH held USING COVERING INDEX scim_group_members_of_member \

@@ -1,15 +1,12 @@
 //! What SQLite does to find resources; PostgreSQL decides by its statistics, and is
 //! tested in `tests/integration/directory_store/conditions.rs`.
 
-use std::sync::Arc;
-
 use sea_orm::QueryTrait;
 
-use super::super::Repository;
 use super::super::connection::Reader;
+use super::super::testing::{self, sqlite};
 use super::*;
-use crate::clock::{SystemClock, SystemRandom};
-use crate::model::{Comparison, DatabaseUrl, Instant};
+use crate::model::{Comparison, Instant};
 
 /// What SQLite says that it does for a search, one line a step.
 async fn plan<E: Resource>(connection: &Reader, condition: &Condition) -> String {
@@ -21,11 +18,7 @@ async fn plan<E: Resource>(connection: &Reader, condition: &Condition) -> String
     let condition = query::simplified(E::KIND, condition);
     let walk = by_creation(&condition, slice);
     let select = matching::<E>(DbBackend::Sqlite, Uuid::nil().into(), &condition, walk);
-    let mut statement = select.build(DbBackend::Sqlite);
-    statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
-    let rows = connection.query_all_raw(statement).await.unwrap();
-    let step = |row: &sea_orm::QueryResult| row.try_get("", "detail").unwrap();
-    rows.iter().map(step).collect::<Vec<String>>().join("\n")
+    testing::plan(connection, select.build(DbBackend::Sqlite)).await.join("\n")
 }
 
 /// Each condition alone and as an alternative is found where it says, and
@@ -54,10 +47,7 @@ async fn assert_found<E: Resource>(connection: &Reader, cases: &[(Condition, &st
 
 #[tokio::test]
 async fn sqlite_finds_through_indexes_also_among_alternatives() {
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let repository = Repository::open(&DatabaseUrl::SqliteMemory, clock, random).await.unwrap();
-    repository.migrate().await.unwrap();
-    let connection = repository.read().connection;
+    let connection = sqlite().await;
     let (text, id, at) = (|| "a".to_owned(), Uuid::from_u128(1), Instant::from_micros(5));
     let users = [
         (Condition::Id(id), "scim_users_1 (configuration_id=? AND id=?)"),
@@ -102,10 +92,7 @@ async fn sqlite_finds_through_indexes_also_among_alternatives() {
 
 #[tokio::test]
 async fn sqlite_walks_a_list_by_its_index() {
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let repository = Repository::open(&DatabaseUrl::SqliteMemory, clock, random).await.unwrap();
-    repository.migrate().await.unwrap();
-    let connection = repository.read().connection;
+    let connection = sqlite().await;
     let behind = "(configuration_id=? AND (created_at,id)>(?,?))";
     for (condition, index) in [
         (Condition::All, "scim_users_by_creation"),
