@@ -87,8 +87,23 @@ impl Request {
         });
         Ok(Self {
             operations: operations.collect::<Result<_, _>>()?,
-            fail_on_errors: value::get(body, "failOnErrors").and_then(Value::as_u64),
+            fail_on_errors: fail_on_errors(value::get(body, "failOnErrors"))?,
         })
+    }
+}
+
+/// After how many errors to stop; `None`: never. With 0 nothing at all would be
+/// done, and nothing be said of it.
+fn fail_on_errors(given: Option<&Value>) -> Result<Option<u64>, Error> {
+    match given {
+        None | Some(Value::Null) => Ok(None),
+        Some(limit) => {
+            let limit = limit.as_u64().filter(|limit| *limit > 0).ok_or_else(|| {
+                let detail = "`failOnErrors` must be an integer of at least 1.";
+                Fault::new(ScimType::InvalidValue, detail)
+            })?;
+            Ok(Some(limit))
+        }
     }
 }
 

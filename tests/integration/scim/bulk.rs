@@ -203,5 +203,11 @@ on_both_engines! {
         for body in [json!({}), json!([]), json!({ "Operations": {} }), json!({ "Operations": "x" })] {
             assert_eq!(client.post("/Bulk", body.clone()).await.fault(), (400, "invalidSyntax"), "{body}");
         }
+        for limit in [json!(0), json!(-1), json!(1.5), json!("x")] {
+            let mut body = bulk(vec![post("/Users", "1", user("a"))]);
+            body["failOnErrors"] = limit.clone();
+            assert_eq!(client.post("/Bulk", body).await.fault(), (400, "invalidValue"), "{limit}");
+        }
+        assert_eq!(client.list("/Users").await["totalResults"], 0);
     }
 }
