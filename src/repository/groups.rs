@@ -64,15 +64,17 @@ impl Write {
 
     /// Makes a group of those of `members` that there are; see
     /// [`Write::resolve_members`]. Where the `displayName` is taken the
-    /// transaction goes on, and nothing is changed.
+    /// transaction goes on, and nothing is changed. `id`: one of
+    /// [`Repository::new_id`] that the group is to have.
     pub async fn create_group(
         &self,
         configuration: ConfigurationId,
+        id: Option<GroupId>,
         content: GroupContent,
         members: &BTreeSet<MemberId>,
     ) -> Result<Written<Group>> {
         let group = Row {
-            id: GroupId::new(self.now, self.random_bytes()).as_uuid(),
+            id: id.unwrap_or_else(|| GroupId::new(self.now, self.random_bytes())).as_uuid(),
             document: content.document.clone(),
             version: 1,
             created_at: self.now.as_micros(),

@@ -8,12 +8,13 @@ use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
+use uuid::Uuid;
 
 use super::connection::{ACQUIRE_TIMEOUT, Moment, Pool, Queue, Reader, Writer};
 use super::news::Board;
 use super::{Error, Read, Result, Write, migration};
 use crate::clock::{Clock, Random};
-use crate::model::{DatabaseUrl, Instant, Origin};
+use crate::model::{DatabaseUrl, Instant, Origin, UserId};
 
 /// How long SQLite waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -102,6 +103,15 @@ impl Repository {
     #[must_use]
     pub fn read(&self) -> Read {
         Read { connection: self.reader.clone() }
+    }
+
+    /// An id that nothing has yet, for a user or group that is named before it is
+    /// made.
+    #[must_use]
+    pub fn new_id(&self) -> Uuid {
+        let mut random = [0; 10];
+        self.random.fill(&mut random);
+        UserId::new(self.now(), random).as_uuid()
     }
 
     /// What time it is outside of any transaction.

@@ -73,13 +73,15 @@ impl Write {
 
     /// Makes a user, and its account if it has an email that no account has. Where
     /// the `userName` is taken or the account is not the user's the transaction
-    /// goes on, and nothing is changed.
+    /// goes on, and nothing is changed. `id`: one of [`Repository::new_id`] that the
+    /// user is to have.
     pub async fn create_user(
         &self,
         configuration: ConfigurationId,
+        id: Option<UserId>,
         content: UserContent,
     ) -> Result<Written<User, LinkRefusal>> {
-        let id = UserId::new(self.now, self.random_bytes());
+        let id = id.unwrap_or_else(|| UserId::new(self.now, self.random_bytes()));
         let linked = match &content.primary_email {
             Some(email) => match self.link(configuration, &content, email).await? {
                 Ok(linked) => Some(linked),

@@ -68,7 +68,7 @@ async fn create(
     content: UserContent,
 ) -> User {
     let tx = repository.write().await.unwrap();
-    let written = tx.create_user(configuration, content).await.unwrap();
+    let written = tx.create_user(configuration, None, content).await.unwrap();
     tx.commit().await.unwrap();
     done(written)
 }
@@ -100,7 +100,7 @@ async fn create_group(
 ) -> GroupId {
     let tx = repository.write().await.unwrap();
     let members = members.into_iter().collect();
-    let made = tx.create_group(configuration, group(name), &members).await.unwrap();
+    let made = tx.create_group(configuration, None, group(name), &members).await.unwrap();
     tx.commit().await.unwrap();
     done(made).id
 }
@@ -179,10 +179,10 @@ on_both_engines! {
         let ann = create_named(&server.repository, configuration, "ann").await;
         let bob = create_named(&server.repository, configuration, "bob").await;
         let tx = server.repository.write().await.unwrap();
-        let taken = tx.create_user(configuration, named("ann")).await.unwrap();
+        let taken = tx.create_user(configuration, None, named("ann")).await.unwrap();
         assert_eq!(taken, Written::NameTaken);
         assert_eq!(update(&tx, configuration, bob, named("ann")).await, Written::NameTaken);
-        done(tx.create_user(configuration, named("cat")).await.unwrap());
+        done(tx.create_user(configuration, None, named("cat")).await.unwrap());
         done(update(&tx, configuration, bob, named("rob")).await);
         tx.commit().await.unwrap();
         let read = server.repository.read();
@@ -193,7 +193,7 @@ on_both_engines! {
         let tx = server.repository.write().await.unwrap();
         assert!(tx.delete_user(configuration, ann).await.unwrap());
         assert!(!tx.delete_user(configuration, ann).await.unwrap());
-        done(tx.create_user(configuration, named("ann")).await.unwrap());
+        done(tx.create_user(configuration, None, named("ann")).await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(read.count_users(configuration, &Condition::All).await.unwrap(), 3);
     }
@@ -206,11 +206,11 @@ on_both_engines! {
         let mut change = MemberChange::default();
         change.remove(ann.as_uuid());
         let tx = server.repository.write().await.unwrap();
-        let taken = tx.create_group(configuration, group("sales"), &[ann].into()).await.unwrap();
+        let taken = tx.create_group(configuration, None, group("sales"), &[ann].into()).await.unwrap();
         assert_eq!(taken, Written::NameTaken);
         let taken = tx.update_group(configuration, support, Some(group("sales")), &change).await.unwrap();
         assert_eq!(taken, Some(Written::NameTaken));
-        done(tx.create_group(configuration, group("staff"), &[ann].into()).await.unwrap());
+        done(tx.create_group(configuration, None, group("staff"), &[ann].into()).await.unwrap());
         tx.commit().await.unwrap();
         let read = server.repository.read();
         assert_eq!(read.count_groups(configuration, &Condition::All).await.unwrap(), 3);
@@ -285,11 +285,11 @@ on_both_engines! {
         delete_configuration(&server.repository, configuration).await;
         for configuration in [configuration, Uuid::new_v4().into()] {
             let tx = server.repository.write().await.unwrap();
-            let refused = tx.create_user(configuration, named("bob")).await;
+            let refused = tx.create_user(configuration, None, named("bob")).await;
             assert!(matches!(refused, Err(Error::ConfigurationGone)), "{refused:?}");
             drop(tx);
             let tx = server.repository.write().await.unwrap();
-            let refused = tx.create_group(configuration, group("g"), &BTreeSet::new()).await;
+            let refused = tx.create_group(configuration, None, group("g"), &BTreeSet::new()).await;
             assert!(matches!(refused, Err(Error::ConfigurationGone)), "{refused:?}");
         }
     }

@@ -28,7 +28,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         }
         let bytes =
             to_bytes(request.into_body(), MAX_BYTES).await.map_err(|_| Error::BodyTooLarge)?;
-        let value = serde_json::from_slice(&bytes).map_err(|error| {
+        // RFC 8259 8.1: parsers "MAY ignore the presence of a byte order mark".
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let value = serde_json::from_slice(text).map_err(|error| {
             Fault::new(ScimType::InvalidSyntax, format!("The body is not valid JSON: {error}."))
         })?;
         Ok(Self(value))

@@ -1,12 +1,15 @@
 //! `/Bulk` (RFC 7644 3.7): many operations in one request, each done by itself.
 
-use std::collections::HashMap;
+mod order;
+
+use std::collections::HashSet;
 
 use axum::Extension;
 use axum::http::header::IF_MATCH;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use self::order::{Order, REFERENCE, references};
 use super::answer::Answer;
 use super::body::Body;
 use super::change::{Action, Change};
@@ -19,32 +22,25 @@ use crate::scim::protocol::value::{self, Object};
 
 /// The most operations of one request, as ServiceProviderConfig says.
 pub const MAX_OPERATIONS: usize = 1_000;
-/// How another operation of the request is referred to (RFC 7644 3.7.2).
-const REFERENCE: &str = "bulkId:";
 
 /// Does the operations, those first that others refer to.
 pub async fn bulk(Extension(client): Extension<Client>, Body(body): Body) -> Result<Answer, Error> {
     let request = Request::read(&body)?;
     let mut results: Vec<Option<Value>> = vec![None; request.operations.len()];
-    let mut ids = HashMap::new();
+    let mut order = Order::of(&request.operations, || client.repository.new_id());
     let mut errors = 0;
-    let mut waiting: Vec<usize> = (0..request.operations.len()).collect();
+    let mut waiting: Vec<_> = request.operations.iter().collect();
     // RFC 7644 3.7: "If the "failOnErrors" attribute is not specified [...] the
     // service provider will continue".
     let enough = |errors: u64| request.fail_on_errors.is_some_and(|most| errors >= most);
     while !waiting.is_empty() && !enough(errors) {
-        let ready = |place: &usize| request.operations[*place].unresolved(&ids).is_none();
-        let next = waiting.iter().position(ready);
-        // Where nothing is ready, what is left refers to itself or to nothing.
-        let operation = &request.operations[waiting.remove(next.unwrap_or(0))];
+        let next = order.next(&waiting);
+        let operation = waiting.remove(next.unwrap_or(0));
         let outcome = match next {
-            Some(_) => operation.run(&client, &ids).await,
-            None => Err(operation.refuse(&ids)),
+            Some(_) => operation.run(&client, &order).await,
+            None => Err(operation.refuse(&order)),
         };
-        if let (Ok(answer), Some(bulk_id)) = (&outcome, &operation.bulk_id) {
-            let id = answer.location.as_ref().and_then(|location| location.rsplit('/').next());
-            ids.extend(id.map(|id| (bulk_id.clone(), id.to_owned())));
-        }
+        order.done(operation, outcome.is_ok());
         errors += u64::from(outcome.is_err());
         results[operation.place] = Some(operation.tell(outcome));
     }
@@ -68,6 +64,8 @@ struct Operation {
     bulk_id: Option<String>,
     version: Option<String>,
     data: Value,
+    /// The bulkIds that it refers to.
+    references: Vec<String>,
 }
 
 impl Request {
@@ -85,10 +83,17 @@ impl Request {
                 .map(|operation| Operation::read(place, operation))
                 .ok_or_else(|| syntax("An operation must be an object."))
         });
-        Ok(Self {
-            operations: operations.collect::<Result<_, _>>()?,
-            fail_on_errors: fail_on_errors(value::get(body, "failOnErrors"))?,
-        })
+        let operations: Vec<_> = operations.collect::<Result<_, _>>()?;
+        // Who refers to it would mean one of the two.
+        let mut known = HashSet::new();
+        let new = operations.iter().filter(|operation| operation.is_post());
+        if let Some(twice) =
+            new.filter_map(|operation| operation.bulk_id.as_ref()).find(|id| !known.insert(*id))
+        {
+            let detail = format!("The `bulkId` {twice:?} is given to two operations.");
+            return Err(Fault::value(detail).into());
+        }
+        Ok(Self { operations, fail_on_errors: fail_on_errors(value::get(body, "failOnErrors"))? })
     }
 }
 
@@ -111,32 +116,39 @@ impl Operation {
     fn read(place: usize, operation: &Object) -> Self {
         let text =
             |name: &str| value::get(operation, name).and_then(Value::as_str).map(str::to_owned);
+        let path = text("path").unwrap_or_default();
+        let data = value::get(operation, "data").cloned().unwrap_or(Value::Null);
+        let of_path = path.rsplit('/').next().and_then(|part| part.strip_prefix(REFERENCE));
+        let mut found: Vec<_> = of_path.map(str::to_owned).into_iter().collect();
+        references(&data, &mut found);
         Self {
             place,
             method: text("method").unwrap_or_default().to_ascii_uppercase(),
-            path: text("path").unwrap_or_default(),
+            path,
             bulk_id: text("bulkId"),
             version: text("version"),
-            data: value::get(operation, "data").cloned().unwrap_or(Value::Null),
+            data,
+            references: found,
         }
     }
 
-    /// A bulkId that it refers to and that has no id yet.
-    fn unresolved(&self, ids: &HashMap<String, String>) -> Option<String> {
-        let path = self.path.rsplit('/').next().and_then(|part| part.strip_prefix(REFERENCE));
-        let mut open = path.map(str::to_owned).into_iter().collect::<Vec<_>>();
-        references(&self.data, &mut open);
-        open.into_iter().find(|reference| !ids.contains_key(reference))
+    fn is_post(&self) -> bool {
+        self.method == "POST"
     }
 
-    fn refuse(&self, ids: &HashMap<String, String>) -> Error {
-        let reference = self.unresolved(ids).unwrap_or_default();
+    fn is_new_user(&self) -> bool {
+        self.is_post() && self.path.trim_matches('/') == USER.endpoint.trim_matches('/')
+    }
+
+    fn refuse(&self, order: &Order) -> Error {
+        let reference = order.missing(self).unwrap_or_default();
         Error::Unresolved(format!(
-            "`bulkId:{reference}` refers to no operation of this request that created a resource."
+            "`bulkId:{reference}` refers to no operation of this request that could be done before \
+             this one."
         ))
     }
 
-    async fn run(&self, client: &Client, ids: &HashMap<String, String>) -> Result<Answer, Error> {
+    async fn run(&self, client: &Client, order: &Order) -> Result<Answer, Error> {
         let mut headers = HeaderMap::new();
         if let Some(version) =
             self.version.as_deref().and_then(|text| HeaderValue::from_str(text).ok())
@@ -146,7 +158,7 @@ impl Operation {
         let path = self.path.trim_matches('/');
         let (endpoint, id) = path.split_once('/').map_or((path, None), |(a, b)| (a, Some(b)));
         let id = id.map(|id| match id.strip_prefix(REFERENCE) {
-            Some(reference) => ids.get(reference).cloned().unwrap_or_default(),
+            Some(reference) => order.id(reference).map(|id| id.to_string()).unwrap_or_default(),
             None => id.to_owned(),
         });
         let of = RESOURCE_TYPES.iter().find(|of| of.endpoint.trim_matches('/') == endpoint);
@@ -155,13 +167,15 @@ impl Operation {
             (_, "POST", None) if self.bulk_id.is_none() => {
                 return Err(Fault::new(ScimType::InvalidSyntax, "A POST needs a `bulkId`.").into());
             }
-            (Some(of), "POST", None) => (of, Action::Create),
+            (Some(of), "POST", None) => {
+                (of, Action::Create(self.bulk_id.as_deref().and_then(|id| order.id(id))))
+            }
             (Some(of), "PUT", Some(id)) => (of, Action::Replace(id)),
             (Some(of), "PATCH", Some(id)) => (of, Action::Patch(id)),
             (Some(of), "DELETE", Some(id)) => (of, Action::Delete(id)),
             _ => return Err(self.impossible()),
         };
-        let (body, projection) = (resolved(&self.data, ids), Projection::default());
+        let (body, projection) = (order.resolved(&self.data), Projection::default());
         Change { of, action, headers, body, projection }.make(client).await
     }
 
@@ -198,32 +212,5 @@ impl Operation {
         // "status" is a text, as in errors.
         result["status"] = json!(StatusCode::as_str(&status));
         result
-    }
-}
-
-fn references(data: &Value, found: &mut Vec<String>) {
-    match data {
-        Value::String(text) => {
-            found.extend(text.strip_prefix(REFERENCE).map(str::to_owned));
-        }
-        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
-        Value::Object(entries) => entries.values().for_each(|value| references(value, found)),
-        _ => {}
-    }
-}
-
-/// The data with ids in the place of references.
-fn resolved(data: &Value, ids: &HashMap<String, String>) -> Value {
-    match data {
-        Value::String(text) => {
-            let id = text.strip_prefix(REFERENCE).and_then(|reference| ids.get(reference));
-            id.map_or_else(|| data.clone(), |id| json!(id))
-        }
-        Value::Array(items) => items.iter().map(|item| resolved(item, ids)).collect(),
-        Value::Object(entries) => {
-            let entries = entries.iter().map(|(name, value)| (name.clone(), resolved(value, ids)));
-            Value::Object(entries.collect())
-        }
-        other => other.clone(),
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::http::HeaderMap;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::answer::Answer;
 use super::client::Client;
@@ -27,7 +28,8 @@ pub struct Change {
 
 /// The kind of change, with the id of what is changed.
 pub enum Action {
-    Create,
+    /// The id is the one that it gets, if that is settled already.
+    Create(Option<Uuid>),
     Replace(String),
     Patch(String),
     Delete(String),
@@ -56,14 +58,14 @@ impl Change {
         let Self { of, action, headers, body, projection } = self;
         if of.name == USER.name {
             match action {
-                Action::Create => users::created(client, body, projection).await,
+                Action::Create(id) => users::created(client, *id, body, projection).await,
                 Action::Replace(id) => users::replaced(client, id, headers, body, projection).await,
                 Action::Patch(id) => users::patched(client, id, headers, body, projection).await,
                 Action::Delete(id) => users::deleted(client, id, headers).await,
             }
         } else {
             match action {
-                Action::Create => groups::created(client, body, projection).await,
+                Action::Create(id) => groups::created(client, *id, body, projection).await,
                 Action::Replace(id) => {
                     groups::replaced(client, id, headers, body, projection).await
                 }

@@ -23,7 +23,9 @@ use crate::scim::protocol::schema::ResourceType;
 /// All resources of a type.
 pub fn all(of: &'static ResourceType) -> MethodRouter {
     get(async move |asked: Asked| list(&asked.client, &[of], &asked.parameters()?).await).post(
-        async move |asked: Asked, Body(body): Body| asked.change(of, Action::Create, body).await,
+        async move |asked: Asked, Body(body): Body| {
+            asked.change(of, Action::Create(None), body).await
+        },
     )
 }
 

@@ -5,6 +5,7 @@ mod members;
 
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
+use uuid::Uuid;
 
 use self::members::{allow_stray, fold, refuse_circle, resolved};
 use super::answer::Answer;
@@ -27,6 +28,7 @@ const MAX_MEMBERS_SHOWN_BY_PATCH: u64 = 100;
 /// Creates a group.
 pub async fn created(
     client: &Client,
+    id: Option<Uuid>,
     body: &Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
@@ -37,7 +39,8 @@ pub async fn created(
 
     let tx = client.repository.write().await?;
     let members = resolved(&tx, client, &incoming.members.unwrap_or_default()).await?;
-    let written = tx.create_group(client.configuration, content, &members).await?;
+    let written =
+        tx.create_group(client.configuration, id.map(Into::into), content, &members).await?;
     let Written::Done(group) = written else { return Err(Error::GroupNameTaken(name)) };
     tx.commit().await?;
 

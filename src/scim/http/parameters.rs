@@ -7,7 +7,6 @@ use super::error::Error;
 use crate::scim::protocol::fault::{Fault, ScimType};
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::ResourceType;
-use crate::scim::protocol::value;
 
 /// The most resources that one answer lists.
 pub const MAX_COUNT: u64 = 1_000;
@@ -50,17 +49,9 @@ impl Parameters {
         let Value::Object(body) = body else {
             return Err(Fault::new(ScimType::InvalidSyntax, "The body must be an object.").into());
         };
-        Self::read(body.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
-            let value = match value {
-                Value::String(text) => text.clone(),
-                Value::Array(_) => {
-                    let names: Vec<_> = value::items(value).filter_map(Value::as_str).collect();
-                    names.join(",")
-                }
-                other => other.to_string(),
-            };
-            (name.clone(), value)
-        }))
+        let given = body.iter().filter(|(_, value)| !value.is_null());
+        let pairs = given.map(|(name, value)| Ok((name.clone(), text(name, value)?)));
+        Self::read(pairs.collect::<Result<Vec<_>, Fault>>()?.into_iter())
     }
 
     fn read(pairs: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
@@ -71,7 +62,7 @@ impl Parameters {
                 _ if value.is_empty() => {}
                 "filter" => read.filter = Some(value),
                 "sortby" => read.sort_by = Some(value),
-                "sortorder" => read.descending = value.eq_ignore_ascii_case("descending"),
+                "sortorder" => read.descending = is_descending(&value)?,
                 // RFC 7644, table 6: "A value less than 1 SHALL be interpreted
                 // as 1", "A negative value SHALL be interpreted as 0".
                 "startindex" => read.start_index = integer("startIndex", &value)?.max(1),
@@ -83,6 +74,29 @@ impl Parameters {
         }
         Ok(read)
     }
+}
+
+/// A member of a `SearchRequest` as it would stand in a query: a list of names
+/// with commas between.
+fn text(name: &str, value: &Value) -> Result<String, Fault> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Array(names) => {
+            let names: Option<Vec<_>> = names.iter().map(Value::as_str).collect();
+            let names = names.map(|names| names.join(","));
+            names.ok_or_else(|| Fault::value(format!("`{name}` must be a list of texts.")))
+        }
+        other => Ok(other.to_string()),
+    }
+}
+
+/// RFC 7644 3.4.2.3: "Valid values are "ascending" and "descending"".
+fn is_descending(order: &str) -> Result<bool, Fault> {
+    let is = |name: &str| order.eq_ignore_ascii_case(name);
+    if is("ascending") || is("descending") {
+        return Ok(is("descending"));
+    }
+    Err(Fault::value(format!("`sortOrder` must be ascending or descending, not {order:?}.")))
 }
 
 /// A number, negative ones as 0.

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::answer::Answer;
 use super::client::Client;
@@ -18,6 +19,7 @@ use crate::scim::protocol::{patch as protocol_patch, resource};
 /// Creates a user.
 pub async fn created(
     client: &Client,
+    id: Option<Uuid>,
     body: &Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
@@ -28,7 +30,7 @@ pub async fn created(
     let content = resource::user_content(incoming.document)?;
 
     let tx = client.repository.write().await?;
-    let user = match tx.create_user(client.configuration, content).await? {
+    let user = match tx.create_user(client.configuration, id.map(Into::into), content).await? {
         Written::Done(user) => user,
         Written::NameTaken => return Err(Error::UserNameTaken(user_name)),
         Written::LinkRefused(refusal) => return Err(refused(client, tx, refusal).await?),

@@ -117,7 +117,7 @@ pub fn put(object: &mut Object, name: &str, value: Value) -> Result<(), Fault> {
 
 /// The attributes of an extension, or `None` where there are none.
 fn extension(value: &Value, schema: &Schema) -> Result<Option<Object>, Fault> {
-    if value::is_unassigned(value) {
+    if value::is_none(value) {
         return Ok(None);
     }
     let Value::Object(entries) = value else {
@@ -147,22 +147,22 @@ pub fn is_stored(attribute: &Attribute) -> bool {
 ///
 /// Lenient where identity providers are known to deviate: booleans and numbers
 /// as texts and the other way round, one value for a list and a list of one for
-/// a value, a text for a complex value.
+/// a value, a text for a complex value, and values in a list that say nothing.
 pub fn coerce(attribute: &Attribute, value: &Value) -> Result<Option<Value>, Fault> {
-    if value::is_unassigned(value) {
+    if value::is_none(value) {
         return Ok(None);
     }
     if !attribute.multi_valued {
         return match value {
-            Value::Array(items) if items.len() == 1 => coerce_one(attribute, &items[0]).map(Some),
-            one => coerce_one(attribute, one).map(Some),
+            Value::Array(items) if items.len() == 1 => coerce_one(attribute, &items[0]),
+            one => coerce_one(attribute, one),
         };
     }
-    let items = value::items(value).filter(|item| !value::is_unassigned(item));
-    let mut items = items.map(|item| coerce_one(attribute, item)).collect::<Result<Vec<_>, _>>()?;
+    let items = value::items(value).map(|item| coerce_one(attribute, item));
+    let mut items = items.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
     check_count(attribute, items.len())?;
     keep_one_primary(&mut items);
-    Ok(Some(Value::Array(items)))
+    Ok(Some(items).filter(|items| !items.is_empty()).map(Value::Array))
 }
 
 /// Refuses more values than an attribute may have.
@@ -188,33 +188,35 @@ fn keep_one_primary(items: &mut [Value]) {
     }
 }
 
-fn coerce_one(attribute: &Attribute, value: &Value) -> Result<Value, Fault> {
+/// One value; `None` for null, and for an object in which nothing is said.
+fn coerce_one(attribute: &Attribute, value: &Value) -> Result<Option<Value>, Fault> {
     let wrong = |expected: &str| {
         let found = value::excerpt(value);
         Fault::value(format!("`{}` must be {expected}, not {found}.", attribute.name))
     };
-    match (attribute.kind, value) {
-        (Kind::String | Kind::Reference | Kind::Binary, Value::String(_)) => Ok(value.clone()),
-        (Kind::String, Value::Number(_) | Value::Bool(_)) => Ok(value.to_string().into()),
-        (Kind::String, _) => Err(wrong("a text")),
-        (Kind::Reference, _) => Err(wrong("a URI")),
-        (Kind::Binary, _) => Err(wrong("a text in base64")),
+    let one = match (attribute.kind, value) {
+        (_, Value::Null) => return Ok(None),
+        (Kind::String | Kind::Reference | Kind::Binary, Value::String(_)) => value.clone(),
+        (Kind::String, Value::Number(_) | Value::Bool(_)) => value.to_string().into(),
+        (Kind::String, _) => return Err(wrong("a text")),
+        (Kind::Reference, _) => return Err(wrong("a URI")),
+        (Kind::Binary, _) => return Err(wrong("a text in base64")),
         (Kind::Boolean, _) => {
-            value::boolean(value).map(Value::Bool).ok_or_else(|| wrong("true or false"))
+            value::boolean(value).map(Value::Bool).ok_or_else(|| wrong("true or false"))?
         }
-        (Kind::DateTime, Value::String(text)) if value::instant(text).is_some() => {
-            Ok(value.clone())
+        (Kind::DateTime, Value::String(text)) if value::instant(text).is_some() => value.clone(),
+        (Kind::DateTime, _) => return Err(wrong("a time such as 2026-11-23T20:15:00Z")),
+        (Kind::Complex, Value::Object(entries)) => {
+            return complex(attribute, entries)
+                .map(|object| Some(object).filter(|object| !value::is_unassigned(object)));
         }
-        (Kind::DateTime, _) => Err(wrong("a time such as 2026-11-23T20:15:00Z")),
-        (Kind::Complex, Value::Object(entries)) => complex(attribute, entries),
-        (Kind::Complex, Value::String(_) | Value::Number(_)) => {
-            match attribute.default_sub_attribute() {
-                Some(sub) => Ok(json!({ sub.name: coerce_one(sub, value)? })),
-                None => Err(wrong("an object")),
-            }
-        }
-        (Kind::Complex, _) => Err(wrong("an object")),
-    }
+        (Kind::Complex, Value::String(_)) => match attribute.default_sub_attribute() {
+            Some(sub) => json!({ sub.name: value }),
+            None => return Err(wrong("an object")),
+        },
+        (Kind::Complex, _) => return Err(wrong("an object")),
+    };
+    Ok(Some(one))
 }
 
 fn complex(attribute: &Attribute, entries: &Object) -> Result<Value, Fault> {
@@ -236,13 +238,19 @@ fn complex(attribute: &Attribute, entries: &Object) -> Result<Value, Fault> {
 /// The ids in a value of `members`, and what is wrong with what is none.
 pub fn member_ids(value: &Value) -> Result<(Vec<Uuid>, Option<Fault>), Fault> {
     let (mut ids, mut stray) = (Vec::new(), None);
-    for item in value::items(value).filter(|item| !value::is_unassigned(item)) {
+    for item in member_items(value) {
         match Uuid::try_parse(member_id(item)?) {
             Ok(id) => ids.push(id),
             Err(_) => stray = stray.or_else(|| Some(no_member(item))),
         }
     }
     Ok((ids, stray))
+}
+
+/// The members that a value lists. One that names nobody is not passed over: as
+/// a list that lists nobody it would empty the group.
+pub fn member_items(value: &Value) -> impl Iterator<Item = &Value> {
+    value::items(value).filter(|_| !value.is_null())
 }
 
 /// The id that a member goes by: of an object, its `value`; or bare.

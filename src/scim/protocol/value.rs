@@ -60,8 +60,16 @@ pub fn key(object: &Object, name: &str) -> String {
     entry(object, name).map_or_else(|| name.to_owned(), |(key, _)| key.clone())
 }
 
-/// Whether a value is one at all: RFC 7643 2.5 makes no difference between an
-/// attribute that is absent, null, or an empty array.
+/// Whether a client says that there is no value. RFC 7643 2.5: "Unassigned
+/// attributes, the null value, and an empty array (in the case of a multi-valued
+/// attribute) SHALL be considered to be equivalent in "state"."
+#[must_use]
+pub fn is_none(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// Whether nothing is said by a value, whatever its form: it [`is_none`], or is
+/// made of nothing else.
 #[must_use]
 pub fn is_unassigned(value: &Value) -> bool {
     match value {

@@ -25,7 +25,7 @@ on_both_engines! {
                 primary_email: Some(PrimaryEmail { text: "office@x".to_owned(), verified: false }),
                 ..named(&format!("user{number}"))
             };
-            accounts.push(done(tx.create_user(at, content).await.unwrap()).link.account.unwrap());
+            accounts.push(done(tx.create_user(at, None, content).await.unwrap()).link.account.unwrap());
         }
         tx.commit().await.unwrap();
         accounts.dedup();

@@ -212,7 +212,7 @@ async fn populate(server: &TestServer) -> (ConfigurationId, Vec<UserId>) {
                 email_keys: vec![format!("mail{number}")],
                 ..named(&format!("user{number}"))
             };
-            users.push(done(tx.create_user(configuration, content).await.unwrap()).id);
+            users.push(done(tx.create_user(configuration, None, content).await.unwrap()).id);
             tx.commit().await.unwrap();
         }
         let members = users.iter().copied().map(MemberId::User);

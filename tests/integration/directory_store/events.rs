@@ -142,7 +142,7 @@ on_both_engines! {
         let tx = store.write().await.unwrap();
         let mut all = BTreeSet::new();
         for number in 0..2_500 {
-            let user = done(tx.create_user(at, named(&format!("user{number}"))).await.unwrap());
+            let user = done(tx.create_user(at, None, named(&format!("user{number}"))).await.unwrap());
             all.insert(MemberId::User(user.id));
         }
         tx.commit().await.unwrap();
@@ -176,13 +176,13 @@ on_both_engines! {
         change.remove(Uuid::new_v4());
         change_members(store, at, id, &change).await;
         let tx = store.write().await.unwrap();
-        tx.create_user(at, named("ann")).await.unwrap();
+        tx.create_user(at, None, named("ann")).await.unwrap();
         tx.delete_user(at, Uuid::new_v4().into()).await.unwrap();
         let change = ConfigurationChange { enabled: Some(true), ..Default::default() };
         tx.update_configuration(Scope::Platform, at, change).await.unwrap();
         tx.commit().await.unwrap();
         let tx = store.write().await.unwrap();
-        tx.create_user(at, named("bob")).await.unwrap();
+        tx.create_user(at, None, named("bob")).await.unwrap();
         drop(tx);
         assert_eq!(store.read().event_bounds(organization).await.unwrap(), before);
     }

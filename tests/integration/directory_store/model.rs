@@ -108,7 +108,7 @@ impl Directory {
     ) {
         let content = user_content(random);
         let taken = self.has(&content.user_name_key, None);
-        match tx.create_user(configuration, content.clone()).await.unwrap() {
+        match tx.create_user(configuration, None, content.clone()).await.unwrap() {
             Written::Done(user) => {
                 assert!(!taken);
                 assert_eq!((user.version, &user.document), (1, &content.document));
@@ -160,7 +160,7 @@ impl Directory {
         let content = group_content(random);
         let members = self.some_members(random);
         let taken = self.has_group(&content.display_name_key, None);
-        match tx.create_group(configuration, content.clone(), &members).await.unwrap() {
+        match tx.create_group(configuration, None, content.clone(), &members).await.unwrap() {
             Written::Done(group) => {
                 assert!(!taken);
                 self.members.insert(group.id, members);

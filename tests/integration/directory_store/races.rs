@@ -18,7 +18,7 @@ on_both_engines! {
             let repository = server.repository.clone();
             tokio::spawn(async move {
                 let tx = repository.write().await.unwrap();
-                let written = tx.create_user(configuration, named("ann")).await.unwrap();
+                let written = tx.create_user(configuration, None, named("ann")).await.unwrap();
                 tx.commit().await.unwrap();
                 written
             })
@@ -42,7 +42,7 @@ on_both_engines! {
                 let tx = repository.write().await.unwrap();
                 let written = update(&tx, configuration, id, named("ann")).await;
                 // What comes after a refusal is stored all the same.
-                done(tx.create_user(configuration, named(&format!("of {id}"))).await.unwrap());
+                done(tx.create_user(configuration, None, named(&format!("of {id}"))).await.unwrap());
                 tx.commit().await.unwrap();
                 written
             })
@@ -61,7 +61,7 @@ on_both_engines! {
             let repository = server.repository.clone();
             tokio::spawn(async move {
                 let tx = repository.write().await.unwrap();
-                let written = tx.create_group(configuration, group("g"), &[ann].into()).await.unwrap();
+                let written = tx.create_group(configuration, None, group("g"), &[ann].into()).await.unwrap();
                 tx.commit().await.unwrap();
                 written
             })

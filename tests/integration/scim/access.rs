@@ -187,6 +187,13 @@ on_both_engines! {
         }
     }
 
+    async fn a_byte_order_mark_before_the_body_is_passed_over(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let request = client.request(Method::POST, "/Users").header(CONTENT_TYPE, SCIM_JSON);
+        let made = answer(request.body(format!("\u{feff}{}", user("ann")))).await.created();
+        assert_eq!(made["userName"], "ann");
+    }
+
     async fn a_body_beyond_a_megabyte_is_refused(server: TestServer) {
         let client = ScimClient::new(&server).await;
         let ann = format!("/Users/{}", client.make_user("ann").await);

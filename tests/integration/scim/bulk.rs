@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{NOBODY, ScimClient, USER, bulk, group, id, patch, set, user};
+use super::{ENTERPRISE, NOBODY, ScimClient, USER, bulk, group, id, patch, set, user};
 use crate::harness::{TestServer, on_both_engines};
 
 fn post(path: &str, bulk_id: &str, data: Value) -> Value {
@@ -122,6 +122,58 @@ on_both_engines! {
         assert!(done[..2].iter().any(failed), "{done:?}");
         assert_eq!(done[2]["status"], "201");
         assert!(!client.list("/Groups").await.to_string().contains("bulkId"));
+    }
+
+    async fn users_in_a_circle_are_each_others_managers(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let managed = |name: &str, manager: &str| {
+            let mut user = user(name);
+            user["schemas"] = json!([USER, ENTERPRISE]);
+            user[ENTERPRISE] = json!({ "manager": { "value": format!("bulkId:{manager}") } });
+            user
+        };
+        let done = run(&client, vec![
+            post("/Groups", "g", group("G", &["bulkId:a", "bulkId:c"])),
+            post("/Users", "a", managed("ann", "b")),
+            post("/Users", "b", managed("bob", "a")),
+            post("/Users", "c", managed("cat", "c")),
+            // Who waits for them, and who waits for nobody's.
+            post("/Users", "d", managed("dan", "a")),
+            post("/Users", "e", managed("eve", "f")),
+            post("/Users", "f", managed("fay", "nobody")),
+        ]).await;
+        let [group, ann, bob, cat, dan] = [0, 1, 2, 3, 4].map(|place| made(&done[place]));
+        assert!(done[5..].iter().all(failed), "{done:?}");
+        assert_eq!(done[6]["response"]["scimType"], "invalidValue");
+        for (user, manager) in [(&ann, &bob), (&bob, &ann), (&cat, &cat), (&dan, &ann)] {
+            let user = client.read(&format!("/Users/{user}")).await;
+            assert_eq!(user[ENTERPRISE]["manager"]["value"], json!(manager));
+        }
+        assert_eq!(client.members(&group).await, set(&[&ann, &cat]));
+        assert_eq!(client.list("/Users").await["totalResults"], 4);
+    }
+
+    async fn who_refers_to_a_user_of_a_circle_that_failed_fails(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let manager = |bulk_id: &str| json!({ "manager": format!("bulkId:{bulk_id}") });
+        let mut ann = user("ann");
+        ann[ENTERPRISE] = manager("b");
+        // Without a name.
+        let bob = json!({ "schemas": [USER, ENTERPRISE], ENTERPRISE: manager("a") });
+        let done = run(&client, vec![
+            post("/Users", "b", bob),
+            post("/Users", "a", ann),
+            post("/Groups", "g", group("G", &["bulkId:b"])),
+        ]).await;
+        assert!(done.iter().all(failed), "{done:?}");
+        assert_eq!(client.list("/Users").await["totalResults"], 0);
+    }
+
+    async fn a_bulk_id_names_one_operation(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let twice = bulk(vec![post("/Users", "a", user("ann")), post("/Users", "a", user("bob"))]);
+        assert_eq!(client.post("/Bulk", twice).await.fault(), (400, "invalidValue"));
+        assert_eq!(client.list("/Users").await["totalResults"], 0);
     }
 
     async fn names_that_are_taken_fail_their_operations(server: TestServer) {

@@ -62,6 +62,23 @@ on_both_engines! {
         assert_eq!(found["totalResults"], 2);
     }
 
+    async fn what_asks_for_no_list_is_refused(server: TestServer) {
+        let client = people(&server).await;
+        for query in ["sortBy=userName&sortOrder=up", "count=ten", "startIndex=1.5"] {
+            let answer = client.get(&format!("/Users?{query}")).await;
+            assert_eq!(answer.fault(), (400, "invalidValue"), "{query}");
+        }
+        for body in [
+            json!({ "attributes": [1] }),
+            json!({ "excludedAttributes": [["userName"]] }),
+            json!({ "sortOrder": true }),
+            json!({ "count": {} }),
+        ] {
+            let answer = client.post("/Users/.search", search_request(body.clone())).await;
+            assert_eq!(answer.fault(), (400, "invalidValue"), "{body}");
+        }
+    }
+
     async fn a_search_may_be_posted(server: TestServer) {
         let client = people(&server).await;
         client.make_group("Bob", &[]).await;

@@ -35,9 +35,8 @@ pub fn set(
         (_, Value::Object(named)) if attribute.kind == Kind::Complex && !attribute.multi_valued => {
             merge(object, action, attribute, named)
         }
-        // RFC 7643 2.5: null and the empty array are no values.
-        (Action::Replace, value) if value::is_unassigned(value) => remove(object, attribute),
-        _ => match coerce(attribute, value)? {
+        (Action::Replace, value) if value::is_none(value) => remove(object, attribute),
+        _ => match given(attribute, value)? {
             Some(Value::Array(added)) if action == Action::Add => {
                 elements::add(object, attribute, added)
             }
@@ -48,6 +47,18 @@ pub fn set(
             None => Ok(()),
         },
     }
+}
+
+/// A value in the type of its attribute; `None` only where the client says that
+/// there is none. What says nothing otherwise is no way to remove what is there.
+pub fn given(attribute: &Attribute, value: &Value) -> Result<Option<Value>, Fault> {
+    let given = coerce(attribute, value)?;
+    if given.is_none() && !value::is_none(value) {
+        let found = value::excerpt(value);
+        let detail = format!("`{}` names no value: {found}. Send null for none.", attribute.name);
+        return Err(Fault::value(detail));
+    }
+    Ok(given)
 }
 
 fn merge(
@@ -114,9 +125,9 @@ pub fn set_in_element(
     };
     match action {
         _ if !is_stored(known) => {}
-        Action::Add if value::is_unassigned(value) => {}
+        Action::Add if value::is_none(value) => {}
         Action::Remove => drop(element.shift_remove(known.name)),
-        Action::Add | Action::Replace => match coerce(known, value)? {
+        Action::Add | Action::Replace => match given(known, value)? {
             Some(value) => {
                 if known.name == "value" {
                     elements::unmark(element, attribute, &value);

@@ -10,7 +10,7 @@ use super::super::resource::{check_count, coerce};
 use super::super::schema::Attribute;
 use super::super::value::{self, Object};
 use super::Action;
-use super::attribute::set_in_element;
+use super::attribute::{given, set_in_element};
 
 /// Takes the values of an attribute out of their place, which they keep.
 pub fn take(object: &mut Object, attribute: &Attribute) -> Vec<Value> {
@@ -61,7 +61,7 @@ pub fn add(object: &mut Object, attribute: &Attribute, added: Vec<Value>) -> Res
 
 /// Removes just the values that are listed.
 pub fn remove(object: &mut Object, attribute: &Attribute, listed: &Value) -> Result<(), Fault> {
-    let Some(Value::Array(listed)) = coerce(attribute, listed)? else { return Ok(()) };
+    let Some(Value::Array(listed)) = given(attribute, listed)? else { return Ok(()) };
     let index = Index::of(&listed, attribute);
     let mut elements = take(object, attribute);
     elements.retain(|element| index.place(element).is_none());
@@ -78,10 +78,10 @@ pub fn change(
     sub: Option<&str>,
     value: &Value,
 ) -> Result<(), Fault> {
-    if action == Action::Add && value::is_unassigned(value) {
+    if action == Action::Add && value::is_none(value) {
         return Ok(());
     }
-    let removes = action == Action::Remove || value::is_unassigned(value);
+    let removes = action == Action::Remove || value::is_none(value);
     let matches =
         |element: &Value| element.as_object().is_some_and(|element| filter.matches(element));
     let mut elements = take(object, attribute);

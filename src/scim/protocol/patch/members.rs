@@ -6,9 +6,8 @@ use uuid::Uuid;
 use super::super::fault::{Fault, ScimType};
 use super::super::filter::{Filter, Operand, Operator};
 use super::super::path::AttributePath;
-use super::super::resource::{member_id, member_ids};
+use super::super::resource::{member_id, member_ids, member_items};
 use super::super::schema::ResourceType;
-use super::super::value;
 use super::Action;
 
 /// A change of a group's members, which are no part of its document.
@@ -51,8 +50,7 @@ pub fn listed(
         // Never the whole list for a list that happens to be empty.
         Action::Remove if value.is_null() => Ok(vec![MemberOperation::Replace(Vec::new())]),
         Action::Remove => {
-            let ids = value::items(value).filter(|item| !value::is_unassigned(item));
-            let ids = ids.map(member_id).collect::<Result<Vec<_>, _>>()?;
+            let ids = member_items(value).map(member_id).collect::<Result<Vec<_>, _>>()?;
             // An id that is none is nobody's: nobody is removed.
             let ids = ids.into_iter().filter_map(|id| Uuid::try_parse(id).ok());
             Ok(vec![MemberOperation::Remove(ids.collect())])

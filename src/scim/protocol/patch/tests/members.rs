@@ -36,10 +36,25 @@ fn members_are_changed_in_the_order_of_the_operations_with_or_without_a_path() {
 
 #[test]
 fn removing_an_empty_list_removes_nobody() {
-    for value in [json!([]), json!({}), json!([{}])] {
-        let (_, changes) =
-            on_group(&json!([{ "op": "remove", "path": "members", "value": value }])).expect("ok");
-        assert_eq!(changes, [MemberOperation::Remove(Vec::new())]);
+    let list = json!([{ "op": "remove", "path": "members", "value": [] }]);
+    let (_, changes) = on_group(&list).expect("ok");
+    assert_eq!(changes, [MemberOperation::Remove(Vec::new())]);
+}
+
+#[test]
+fn a_member_that_names_nobody_is_no_way_to_empty_a_group() {
+    for value in [
+        json!({}),
+        json!([{}]),
+        json!([null]),
+        json!([{ "display": "A" }]),
+        json!([{ "value": U }, {}]),
+    ] {
+        for op in ["add", "replace", "remove"] {
+            let fault =
+                on_group(&json!([{ "op": op, "path": "members", "value": value }])).expect_err(op);
+            assert_eq!(fault.scim_type, ScimType::InvalidValue, "{op} {value}");
+        }
     }
 }
 

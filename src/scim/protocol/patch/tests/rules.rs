@@ -45,7 +45,7 @@ fn operations_and_their_members_are_named_in_any_case() {
 fn null_replaces_by_nothing_and_adds_nothing() {
     // RFC 7643 2.5: "Unassigned attributes, the null value, and an empty array
     // [...] SHALL be considered to be equivalent".
-    for value in [json!(null), json!([]), json!([null])] {
+    for value in [json!(null), json!([])] {
         assert_eq!(one(&json!({ "op": "add", "path": "emails", "value": value })), user());
         assert_eq!(one(&json!({ "op": "add", "path": "title", "value": value })), user());
         assert_eq!(one(&json!({ "op": "add", "path": "name.givenName", "value": value })), user());
@@ -58,6 +58,30 @@ fn null_replaces_by_nothing_and_adds_nothing() {
     }
     let gone = one(&json!({ "op": "replace", "value": { "title": null } }));
     assert_eq!(gone, with(&json!({ "title": null })));
+}
+
+#[test]
+fn what_only_looks_like_nothing_removes_nothing() {
+    for value in [json!([null]), json!({}), json!([{}]), json!([[]]), json!(5), json!([5])] {
+        for (op, path) in [
+            ("add", "emails"),
+            ("replace", "emails"),
+            ("remove", "emails"),
+            ("replace", "emails[type eq \"work\"]"),
+            ("add", "emails[type eq \"work\"]"),
+        ] {
+            let operation = json!({ "op": op, "path": path, "value": value });
+            refused(&user(), &json!([operation]), ScimType::InvalidValue);
+        }
+        let operation = json!({ "op": "replace", "value": { "emails": value } });
+        refused(&user(), &json!([operation]), ScimType::InvalidValue);
+    }
+    for value in [json!([null]), json!({}), json!([{}]), json!([[]])] {
+        for path in ["title", "name.givenName", "emails.value", "emails[type eq \"work\"].value"] {
+            let operation = json!({ "op": "replace", "path": path, "value": value });
+            refused(&user(), &json!([operation]), ScimType::InvalidValue);
+        }
+    }
 }
 
 #[test]
