@@ -114,21 +114,28 @@ impl<'a> Bench<'a> {
         Ok(Throughput { operation, server, driver })
     }
 
-    /// Measures what the event of an operation adds to it, whose costs are known.
-    pub async fn event_cost(&mut self, measured: &Measured) -> anyhow::Result<EventCost> {
-        let operation = measured.operation.clone();
+    /// Measures what the event of an operation adds to it, when so many make
+    /// changes at once in one organization.
+    pub async fn event_cost(
+        &mut self,
+        operation: &Operation,
+        writers: u64,
+    ) -> anyhow::Result<EventCost> {
+        let operation = Operation { connections: writers, ..operation.clone() };
         let untold = Operation { name: without_events(&operation.name), ..operation.clone() };
         let span = self.span(&operation);
-        let (mut with, mut without) = (Vec::new(), Vec::new());
+        let (mut server, mut with, mut without) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.options.rounds {
+            server.push(self.load(&operation, &span).await?);
             self.seed += 1;
             with.push(self.sqlx.order(&self.order(&operation, span, false)).await?);
             self.seed += 1;
             without.push(self.sqlx.order(&self.order(&untold, span, false)).await?);
         }
         let all = |figures: Figures| figures.cpu + figures.database_cpu;
-        let (told, untold) = (all(Figures::median(&with)), all(Figures::median(&without)));
-        Ok(EventCost { operation, server: all(measured.server), told, untold })
+        let [server, told, untold] =
+            [&server, &with, &without].map(|figures| all(Figures::median(figures)));
+        Ok(EventCost { operation, server, told, untold })
     }
 
     async fn load(&mut self, operation: &Operation, span: &Span) -> anyhow::Result<Figures> {

@@ -84,7 +84,9 @@ async fn size(
         let writes = matches!(operation.action, Action::CreateUser | Action::PatchUser);
         if writes && is_end {
             throughput.push(bench.throughput(operation).await?);
-            event_costs.push(bench.event_cost(&line).await?);
+            for writers in [1, operation.connections] {
+                event_costs.push(bench.event_cost(operation, writers).await?);
+            }
         }
         measured.push(line);
     }

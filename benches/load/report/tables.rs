@@ -208,18 +208,21 @@ fn feed(results: &Results) -> String {
     }
     text += "What an event adds to the change that it tells of: CPU in µs of the statements \
         through sqlx, with those that write the event and without, and the difference beside the \
-        rest of what the server takes, PostgreSQL included.\n\n\
-        | operation | users | server | with | without | adds | target |\n\
-        |---|---:|---:|---:|---:|---:|---:|\n";
+        rest of what the server takes, PostgreSQL included. All writers change users of one \
+        organization, whose events have their numbers in the order in which they are committed: on \
+        PostgreSQL, several at once give up for it that one flush serves them all.\n\n\
+        | operation | users | writers | server | with | without | adds | target |\n\
+        |---|---:|---:|---:|---:|---:|---:|---:|\n";
     for database in &results.databases {
         for cost in &database.event_costs {
             let verdict = if cost.share() > EVENT_SHARE { "✗" } else { "✓" };
             writeln!(
                 text,
-                "| {}, {} | {} | {:.0} | {:.0} | {:.0} | {:.0} % {verdict} | {:.0} % |",
+                "| {}, {} | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} % {verdict} | {:.0} % |",
                 database.engine.title(),
                 cost.operation.title,
                 grouped(database.users),
+                cost.operation.connections,
                 cost.server,
                 cost.told,
                 cost.untold,
