@@ -83,7 +83,7 @@ impl InPlace {
                 self.idle().push(connection);
                 (rows, was_long)
             }
-            Err(error) => (Err(failed(error)), false),
+            Err(error) => (Err(failed(&error)), false),
         }
     }
 
@@ -124,11 +124,12 @@ impl Connection {
 
     fn rows<T: FromRow>(&self, statement: &Statement) -> Result<Vec<T>, DbErr> {
         *self.first_look() = None;
-        let mut prepared = self.sqlite.prepare_cached(&statement.sql).map_err(failed)?;
+        let mut prepared =
+            self.sqlite.prepare_cached(&statement.sql).map_err(|error| failed(&error))?;
         let values = statement.values.as_ref().map_or(&[][..], |values| &values.0);
-        bind(&mut prepared, values).map_err(failed)?;
+        bind(&mut prepared, values).map_err(|error| failed(&error))?;
         let (mut answer, mut rows) = (prepared.raw_query(), Vec::new());
-        while let Some(row) = answer.next().map_err(failed)? {
+        while let Some(row) = answer.next().map_err(|error| failed(&error))? {
             rows.push(T::from_row(&mut Columns::in_place(row))?);
         }
         Ok(rows)

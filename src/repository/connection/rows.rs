@@ -65,13 +65,13 @@ impl<'row> Columns<'row> {
         self.read += 1;
         match self.row {
             Row::Sqlx(row) => row.try_get_by_index(column),
-            Row::InPlace(row) => row.get(column).map_err(failed),
+            Row::InPlace(row) => row.get(column).map_err(|error| failed(&error)),
         }
     }
 }
 
 /// A failure in place, which nobody is told of: sqlx's is.
-pub(super) fn failed(error: rusqlite::Error) -> DbErr {
+pub(super) fn failed(error: &rusqlite::Error) -> DbErr {
     DbErr::Query(RuntimeErr::Internal(error.to_string()))
 }
 
