@@ -3,9 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use sea_orm::{FromQueryResult, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
+use super::connection::from_row;
 use super::{Error, Read, Result, events};
 use crate::model::{
     Access, AccessDecision, AccessOfUser, AccountId, ConfigurationId, OrganizationId, Person,
@@ -193,7 +194,6 @@ fn access(number: i64) -> Result<Access> {
     })
 }
 
-#[derive(FromQueryResult)]
 struct Row {
     access: i64,
     configuration_id: Option<Uuid>,
@@ -201,3 +201,5 @@ struct Row {
     account_id: Option<Uuid>,
     client_id: Option<String>,
 }
+
+from_row!(Row { access, configuration_id, user_id, account_id, client_id });

@@ -35,7 +35,7 @@ impl Read {
         after: Option<AccountId>,
         limit: u64,
     ) -> Result<Vec<Account>> {
-        let rows = page(organization, filter, after, limit).all(&self.connection).await?;
+        let rows: Vec<Model> = self.query(&page(organization, filter, after, limit)).await?;
         Ok(rows.into_iter().map(Account::from).collect())
     }
 }

@@ -24,11 +24,8 @@ impl Read {
         if let Some(organization) = organization {
             find = find.filter(Column::OrganizationId.eq(organization.as_uuid()));
         }
-        let rows = find
-            .order_by_asc(Column::CreatedAt)
-            .order_by_asc(Column::Id)
-            .all(&self.connection)
-            .await?;
+        let find = find.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id);
+        let rows: Vec<Model> = self.query(&find).await?;
         rows.into_iter().map(ApiKey::try_from).collect()
     }
 }

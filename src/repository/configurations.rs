@@ -50,14 +50,12 @@ impl Read {
         &self,
         organization: OrganizationId,
     ) -> Result<Vec<ConfigurationId>> {
-        let ids: Vec<Uuid> = Entity::find()
+        let select = Entity::find()
             .select_only()
             .column(Column::Id)
             .filter(within(Scope::Organization(organization)))
-            .order_by_asc(Column::Id)
-            .into_tuple()
-            .all(&self.connection)
-            .await?;
+            .order_by_asc(Column::Id);
+        let ids: Vec<Uuid> = self.query(&select).await?;
         Ok(ids.into_iter().map(Into::into).collect())
     }
 
@@ -69,14 +67,13 @@ impl Read {
         page: Page,
     ) -> Result<(Vec<Configuration>, Option<Position>)> {
         // One more than asked for tells whether there is a next page.
-        let mut rows = Entity::find()
+        let select = Entity::find()
             .filter(within(scope))
             .filter(behind(page.after))
             .order_by_asc(Column::CreatedAt)
             .order_by_asc(Column::Id)
-            .limit(u64::from(page.limit) + 1)
-            .all(&self.connection)
-            .await?;
+            .limit(u64::from(page.limit) + 1);
+        let mut rows: Vec<Model> = self.query(&select).await?;
         let limit = page.limit as usize;
         let more = rows.len() > limit;
         rows.truncate(limit);

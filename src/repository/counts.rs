@@ -1,14 +1,15 @@
 //! How many users and groups a configuration has, without counting them.
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{DbBackend, Statement};
 
+use super::connection::Rows;
 use super::locks;
 use super::query::Kind;
 use super::{Error, Result, Write};
 use crate::model::ConfigurationId;
 
 /// How many there are; `None` where there never was one.
-pub(super) async fn total<C: ConnectionTrait>(
+pub(super) async fn total<C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     kind: Kind,
@@ -20,7 +21,7 @@ pub(super) async fn total<C: ConnectionTrait>(
 
 /// How many users are active. One statement, so that both numbers are of one
 /// moment.
-pub(super) async fn active_users<C: ConnectionTrait>(
+pub(super) async fn active_users<C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
 ) -> Result<Option<i64>> {
@@ -30,7 +31,7 @@ pub(super) async fn active_users<C: ConnectionTrait>(
     number(connection, configuration, SQL.to_owned()).await
 }
 
-async fn number<C: ConnectionTrait>(
+async fn number<C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     sql: String,
@@ -40,8 +41,7 @@ async fn number<C: ConnectionTrait>(
         sql,
         [configuration.as_uuid().into()],
     );
-    let row = connection.query_one_raw(statement).await?;
-    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
+    Ok(connection.row(statement).await?)
 }
 
 impl Write {

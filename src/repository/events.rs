@@ -1,9 +1,10 @@
 //! Reading the change feed, and forgetting what is older than is kept.
 
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
+use sea_orm::{Statement, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::connection::{FromRow, Rows, from_row};
 use super::users::link;
 use super::{Error, Read, Repository, Result, Write, account_events};
 use crate::model::{
@@ -60,9 +61,9 @@ impl Read {
                   ORDER BY oldest.number LIMIT 1) < $2 \
              ORDER BY feed.organization_id LIMIT 1";
         let after = after.map_or(Uuid::nil(), OrganizationId::as_uuid);
-        let found: Vec<Id> =
+        let found: Vec<Uuid> =
             query(&self.connection, SQL, [after.into(), before.as_micros().into()]).await?;
-        Ok(found.into_iter().next().map(|row| row.id.into()))
+        Ok(found.into_iter().next().map(Into::into))
     }
 }
 
@@ -109,7 +110,7 @@ impl Write {
     }
 }
 
-pub(super) async fn bounds<C: ConnectionTrait>(
+pub(super) async fn bounds<C: Rows>(
     connection: &C,
     organization: OrganizationId,
 ) -> Result<Bounds> {
@@ -122,13 +123,13 @@ pub(super) async fn bounds<C: ConnectionTrait>(
     Ok(Bounds { oldest: number(row.oldest)?, newest: number(row.newest)? })
 }
 
-pub(super) async fn query<T: FromQueryResult, C: ConnectionTrait, const N: usize>(
+pub(super) async fn query<T: FromRow, C: Rows, const N: usize>(
     connection: &C,
     sql: &str,
     values: [Value; N],
 ) -> Result<Vec<T>> {
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
-    Ok(T::find_by_statement(statement).all(connection).await?)
+    Ok(connection.rows(statement).await?)
 }
 
 pub(super) fn bound(number: u64) -> i64 {
@@ -139,18 +140,13 @@ pub(super) fn number(stored: i64) -> Result<u64> {
     u64::try_from(stored).map_err(|_| Error::Corrupt("scim_events"))
 }
 
-#[derive(FromQueryResult)]
-struct Id {
-    id: Uuid,
-}
-
-#[derive(FromQueryResult)]
 struct BoundsRow {
-    oldest: i64,
     newest: i64,
+    oldest: i64,
 }
 
-#[derive(FromQueryResult)]
+from_row!(BoundsRow { newest, oldest });
+
 struct Row {
     number: i64,
     occurred_at: i64,
@@ -166,6 +162,22 @@ struct Row {
     account_id: Option<Uuid>,
     account_reason: Option<i64>,
 }
+
+from_row!(Row {
+    number,
+    occurred_at,
+    ends_transaction,
+    kind,
+    origin,
+    configuration_id,
+    subject_id,
+    version,
+    created_at,
+    changed,
+    state,
+    account_id,
+    account_reason,
+});
 
 impl Row {
     fn event(self, organization: OrganizationId) -> Result<Event> {

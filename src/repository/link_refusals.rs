@@ -1,9 +1,9 @@
 //! Telling that a user was not linked to an account, and not again each time
 //! that its identity provider tries.
 
-use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
+use super::connection::from_row;
 use super::{Read, Repository, Result, Write};
 use crate::model::{ConfigurationId, LinkRefusal, fold};
 
@@ -48,7 +48,7 @@ impl Read {
         configuration: ConfigurationId,
         user_name_key: &str,
     ) -> Result<Option<Told>> {
-        const SQL: &str = "SELECT account_id, reason, told_at AS at FROM scim_link_refusals \
+        const SQL: &str = "SELECT account_id, reason, told_at FROM scim_link_refusals \
              WHERE configuration_id = $1 AND user_name_key = $2";
         self.query_one(SQL, [configuration.as_uuid().into(), user_name_key.into()]).await
     }
@@ -96,9 +96,10 @@ impl Write {
     }
 }
 
-#[derive(FromQueryResult)]
 struct Told {
     account_id: Uuid,
     reason: i64,
     at: i64,
 }
+
+from_row!(Told { account_id, reason, at });

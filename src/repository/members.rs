@@ -6,12 +6,10 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use sea_orm::{
-    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryResult, QuerySelect, Statement,
-};
+use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement};
 use uuid::Uuid;
 
-use super::entity::group;
+use super::connection::{Rows, from_row};
 use super::ids::{among, taken_apart, together, value};
 use super::{Error, Read, Result, Write};
 use crate::model::{ConfigurationId, GroupId, GroupOf, Member, MemberId, UserId};
@@ -59,8 +57,8 @@ impl Read {
             groups_of(backend),
             [configuration.as_uuid().into(), users],
         );
-        let rows = self.connection.query_all_raw(statement).await?;
-        let mut groups: Vec<_> = rows.iter().map(group_of).collect::<Result<_>>()?;
+        let rows: Vec<GroupRow> = self.connection.rows(statement).await?;
+        let mut groups: Vec<_> = rows.into_iter().map(GroupOf::try_from).collect::<Result<_>>()?;
         groups.sort_unstable_by_key(|group| group.id);
         Ok(groups)
     }
@@ -160,7 +158,7 @@ impl Write {
     }
 }
 
-async fn members<C: ConnectionTrait>(
+async fn members<C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     group: GroupId,
@@ -185,8 +183,8 @@ async fn members<C: ConnectionTrait>(
         limit.into(),
     ];
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), SQL, values);
-    let rows = connection.query_all_raw(statement).await?;
-    rows.iter().map(member).collect()
+    let rows: Vec<MemberRow> = connection.rows(statement).await?;
+    rows.into_iter().map(Member::try_from).collect()
 }
 
 /// See [`Read::groups_of`].
@@ -211,17 +209,16 @@ fn groups_of(backend: DbBackend) -> String {
     )
 }
 
-async fn member_count<C: ConnectionTrait>(
+async fn member_count<C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     group: GroupId,
 ) -> Result<Option<u64>> {
-    let count: Option<i64> = group::Entity::find_by_id((configuration.as_uuid(), group.as_uuid()))
-        .select_only()
-        .column(group::Column::MemberCount)
-        .into_tuple()
-        .one(connection)
-        .await?;
+    const SQL: &str =
+        "SELECT member_count FROM scim_groups WHERE configuration_id = $1 AND id = $2";
+    let values = [configuration.as_uuid().into(), group.as_uuid().into()];
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), SQL, values);
+    let count: Option<i64> = connection.row(statement).await?;
     let corrupt = |_| Error::Corrupt("scim_groups.member_count");
     count.map(|count| u64::try_from(count).map_err(corrupt)).transpose()
 }
@@ -237,21 +234,41 @@ pub(super) struct Row {
     pub(super) member_kind: i64,
 }
 
-/// By their places: there are many of them, and each name would have to be
-/// looked for.
-fn member(row: &QueryResult) -> Result<Member> {
-    let id = Row { member_id: row.try_get_by_index(0)?, member_kind: row.try_get_by_index(1)? };
-    Ok(Member { id: id.try_into()?, document: row.try_get_by_index(2)? })
+from_row!(Row { member_id, member_kind });
+
+struct MemberRow {
+    id: Row,
+    document: String,
 }
 
-fn group_of(row: &QueryResult) -> Result<GroupOf> {
-    let id: Uuid = row.try_get_by_index(0)?;
-    let users: String = row.try_get_by_index(1)?;
-    Ok(GroupOf {
-        id: id.into(),
-        document: row.try_get_by_index(2)?,
-        users: taken_apart(&users)?.into_iter().map(UserId::from).collect(),
-    })
+from_row!(MemberRow { id, document });
+
+struct GroupRow {
+    id: Uuid,
+    users: String,
+    document: String,
+}
+
+from_row!(GroupRow { id, users, document });
+
+impl TryFrom<MemberRow> for Member {
+    type Error = Error;
+
+    fn try_from(row: MemberRow) -> Result<Self> {
+        Ok(Self { id: row.id.try_into()?, document: row.document })
+    }
+}
+
+impl TryFrom<GroupRow> for GroupOf {
+    type Error = Error;
+
+    fn try_from(row: GroupRow) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            document: row.document,
+            users: taken_apart(&row.users)?.into_iter().map(UserId::from).collect(),
+        })
+    }
 }
 
 impl TryFrom<Row> for MemberId {

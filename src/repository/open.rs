@@ -10,7 +10,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use uuid::Uuid;
 
-use super::connection::{ACQUIRE_TIMEOUT, Moment, Pool, Queue, Reader, Writer};
+use super::connection::{ACQUIRE_TIMEOUT, InPlace, Moment, Pool, Queue, Reader, Writer};
 use super::news::Board;
 use super::{Error, Read, Result, Write, migration};
 use crate::clock::{Clock, Random};
@@ -65,7 +65,7 @@ impl Repository {
                 let options = sqlite(1, SqliteConnectOptions::new().in_memory(true));
                 let schema = connect(options).await?;
                 let pool = Pool::of_one(schema.get_sqlite_connection_pool().clone());
-                (Reader::Sqlite(Arc::clone(&pool)), Writer::Sqlite(Queue::new(pool)), schema)
+                (Reader::Sqlite(Arc::clone(&pool), None), Writer::Sqlite(Queue::new(pool)), schema)
             }
             DatabaseUrl::SqliteFile(path) => {
                 let file = SqliteConnectOptions::new().filename(path);
@@ -79,7 +79,9 @@ impl Repository {
                 let readers = connect(readers).await?;
                 let readers =
                     Pool::new(readers.get_sqlite_connection_pool().clone(), SQLITE_READERS);
-                (Reader::Sqlite(readers), Writer::Sqlite(Queue::new(writer)), schema)
+                let in_place = InPlace::new(path.clone(), STATEMENTS);
+                let reader = Reader::Sqlite(readers, Some(in_place));
+                (reader, Writer::Sqlite(Queue::new(writer)), schema)
             }
         };
         Ok(Self {

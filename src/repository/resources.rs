@@ -6,11 +6,12 @@ mod tests;
 
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Iden, LockType, SimpleExpr};
 use sea_orm::{
-    Condition as Sql, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, Order,
-    QueryFilter, QueryOrder, QueryResult, QuerySelect, Select, Statement,
+    Condition as Sql, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select, Statement,
 };
 use uuid::Uuid;
 
+use super::connection::{FromRow, Rows, from_row};
 use super::counts;
 use super::entity::{group, user};
 use super::ids::{among, value};
@@ -21,7 +22,7 @@ use crate::model::{Condition, ConfigurationId, Position, Slice};
 /// A table of resources.
 pub(super) trait Resource: EntityTrait {
     /// What is read of one.
-    type Row: FromQueryResult + AsRef<Row> + Send + Sync;
+    type Row: FromRow + AsRef<Row> + Sync;
     const KIND: Kind;
     /// What is read beside the columns of [`Row`].
     const MORE: &[Field];
@@ -54,19 +55,7 @@ pub(super) struct Row {
 const COLUMNS: [Field; 5] =
     [Field::Id, Field::Document, Field::Version, Field::CreatedAt, Field::UpdatedAt];
 
-/// By their places: there are a hundred in a page, and each name would have to be
-/// looked for.
-impl FromQueryResult for Row {
-    fn from_query_result(row: &QueryResult, _prefix: &str) -> std::result::Result<Self, DbErr> {
-        Ok(Self {
-            id: row.try_get_by_index(0)?,
-            document: row.try_get_by_index(1)?,
-            version: row.try_get_by_index(2)?,
-            created_at: row.try_get_by_index(3)?,
-            updated_at: row.try_get_by_index(4)?,
-        })
-    }
-}
+from_row!(Row { id, document, version, created_at, updated_at });
 
 /// What is read of a user.
 #[derive(Clone)]
@@ -76,15 +65,7 @@ pub(super) struct UserRow {
     pub account_reason: Option<i64>,
 }
 
-impl FromQueryResult for UserRow {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> std::result::Result<Self, DbErr> {
-        Ok(Self {
-            row: Row::from_query_result(row, prefix)?,
-            account_id: row.try_get_by_index(COLUMNS.len())?,
-            account_reason: row.try_get_by_index(COLUMNS.len() + 1)?,
-        })
-    }
-}
+from_row!(UserRow { row, account_id, account_reason });
 
 impl AsRef<Self> for Row {
     fn as_ref(&self) -> &Self {
@@ -112,18 +93,18 @@ impl Read {
 
 /// One resource, and nobody else changes it until the transaction ends. It may
 /// become a member of groups meanwhile: that needs only that it stays.
-pub(super) async fn find_for_update<E: Resource, C: ConnectionTrait>(
+pub(super) async fn find_for_update<E: Resource, C: Rows>(
     transaction: &C,
     configuration: ConfigurationId,
     id: Uuid,
 ) -> Result<Option<E::Row>> {
     // On SQLite nobody else writes at all, and no lock is written into the text.
     let locked = one::<E>(configuration, id).lock(LockType::NoKeyUpdate);
-    Ok(locked.into_model::<E::Row>().one(transaction).await?)
+    Ok(transaction.row(locked.build(transaction.get_database_backend())).await?)
 }
 
 /// A part of those for which the condition holds, in order of creation.
-pub(super) async fn slice<E: Resource, C: ConnectionTrait>(
+pub(super) async fn slice<E: Resource, C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     condition: &Condition,
@@ -134,8 +115,9 @@ pub(super) async fn slice<E: Resource, C: ConnectionTrait>(
         return Ok(Vec::new());
     }
     let walk = by_creation(&condition, slice);
-    let select = matching::<E>(connection.get_database_backend(), configuration, &condition, walk);
-    Ok(select.into_model::<E::Row>().all(connection).await?)
+    let backend = connection.get_database_backend();
+    let select = matching::<E>(backend, configuration, &condition, walk);
+    Ok(connection.rows(select.build(backend)).await?)
 }
 
 fn by_creation(condition: &Condition, slice: Slice) -> Walk {
@@ -169,7 +151,7 @@ pub(super) struct Walk {
 }
 
 /// Those of `ids` that there are, in any order.
-pub(super) async fn find_all<E: Resource, C: ConnectionTrait>(
+pub(super) async fn find_all<E: Resource, C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     ids: &[Uuid],
@@ -181,11 +163,11 @@ pub(super) async fn find_all<E: Resource, C: ConnectionTrait>(
     let sql = select_by_id::<E>(&among(backend, "$2"));
     let values = [configuration.as_uuid().into(), value(backend, ids.iter().copied())];
     let statement = Statement::from_sql_and_values(backend, sql, values);
-    Ok(E::Row::find_by_statement(statement).all(connection).await?)
+    Ok(connection.rows(statement).await?)
 }
 
 /// For how many the condition holds. All of them cost no more than one.
-pub(super) async fn count<E: Resource, C: ConnectionTrait>(
+pub(super) async fn count<E: Resource, C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     condition: &Condition,
@@ -196,13 +178,11 @@ pub(super) async fn count<E: Resource, C: ConnectionTrait>(
         // Nearly all users are active: the others are the fewer to count.
         Condition::Active(true) => counts::active_users(connection, configuration).await?,
         other => {
-            E::find()
+            let select = E::find()
                 .select_only()
                 .expr(Expr::col(Asterisk).count())
-                .filter(query::filter(E::KIND, configuration, &other))
-                .into_tuple()
-                .one(connection)
-                .await?
+                .filter(query::filter(E::KIND, configuration, &other));
+            connection.row(select.build(connection.get_database_backend())).await?
         }
     };
     u64::try_from(counted.unwrap_or(0)).map_err(|_| Error::Corrupt("scim_directory_counts"))

@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 
-use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult};
+use sea_orm::EntityTrait;
 use uuid::Uuid;
 
 use super::accounts;
-use super::connection::Moment;
+use super::connection::{Moment, Rows, from_row};
 use super::entity::{configuration, group, user};
 use super::events::{bounds, query};
 use super::members;
@@ -67,9 +67,9 @@ impl Repository {
              ORDER BY 1";
         let transaction = self.begin_snapshot().await?;
         let number = bounds(&transaction, organization).await?.newest;
-        let ids: Vec<Id> =
+        let ids: Vec<Uuid> =
             query(&transaction, CONFIGURATIONS, [organization.as_uuid().into()]).await?;
-        let steps = ids.into_iter().map(|row| ConfigurationId::from(row.id)).flat_map(|id| {
+        let steps = ids.into_iter().map(ConfigurationId::from).flat_map(|id| {
             [
                 Step::Configuration(id),
                 Step::Users(id, None),
@@ -154,7 +154,7 @@ impl Snapshot {
     }
 }
 
-async fn page<E: Resource, C: ConnectionTrait>(
+async fn page<E: Resource, C: Rows>(
     transaction: &C,
     configuration: ConfigurationId,
     after: Option<Position>,
@@ -177,14 +177,9 @@ fn position<R: AsRef<Row>>(rows: &[R]) -> Option<Position> {
     Some(Position { created_at: Instant::from_micros(last.created_at), id: last.id })
 }
 
-#[derive(FromQueryResult)]
-struct Id {
-    id: Uuid,
-}
-
-#[derive(FromQueryResult)]
 struct MemberRow {
     group_id: Uuid,
-    #[sea_orm(nested)]
     member: members::Row,
 }
+
+from_row!(MemberRow { group_id, member });

@@ -8,9 +8,10 @@
 mod tests;
 
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, SimpleExpr};
-use sea_orm::{ConnectionTrait, QueryFilter, QuerySelect};
+use sea_orm::{QueryFilter, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
+use super::connection::Rows;
 use super::entity::{group, user};
 use super::query::{self, Field, Kind};
 use super::resources::{self, Resource, Walk, matching};
@@ -63,7 +64,7 @@ impl Read {
     }
 }
 
-async fn sorted<E: Resource, C: ConnectionTrait>(
+async fn sorted<E: Resource, C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     condition: &Condition,
@@ -86,7 +87,7 @@ async fn sorted<E: Resource, C: ConnectionTrait>(
         let only = part.only();
         let walk = part.walk(&condition, slice.descending, skip, limit);
         let select = matching::<E>(backend, configuration, &condition, walk);
-        let found = select.into_model::<E::Row>().all(connection).await?;
+        let found = connection.rows::<E::Row>(select.build(backend)).await?;
         if !found.is_empty() {
             skip = 0;
         } else if skip > 0 {
@@ -95,7 +96,7 @@ async fn sorted<E: Resource, C: ConnectionTrait>(
                 .select_only()
                 .expr(Expr::col(Asterisk).count())
                 .filter(query::filter(E::KIND, configuration, &condition).add_option(only));
-            let size: Option<i64> = size.into_tuple().one(connection).await?;
+            let size: Option<i64> = connection.row(size.build(backend)).await?;
             skip = skip.saturating_sub(size.unwrap_or(0).unsigned_abs());
         }
         limit = limit.saturating_sub(found.len() as u64);

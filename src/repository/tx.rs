@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryTrait, Statement, Value};
 
 use super::Result;
-use super::connection::{Reader, Transaction};
+use super::connection::{FromRow, Reader, Rows as _, Transaction};
 use super::feed::Recorded;
 use super::news::Board;
 use crate::clock::Random;
@@ -21,14 +21,20 @@ pub struct Read {
 impl Read {
     /// The row that a statement answers. For what every request asks: a statement
     /// that is written out need not be put together each time.
-    pub(super) async fn query_one<T: FromQueryResult>(
+    pub(super) async fn query_one<T: FromRow>(
         &self,
         sql: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Option<T>> {
         let backend = self.connection.get_database_backend();
         let statement = Statement::from_sql_and_values(backend, sql, values);
-        Ok(T::find_by_statement(statement).one(&self.connection).await?)
+        Ok(self.connection.row(statement).await?)
+    }
+
+    /// The rows that a statement of SeaORM's answers.
+    pub(super) async fn query<T: FromRow>(&self, select: &impl QueryTrait) -> Result<Vec<T>> {
+        let statement = select.build(self.connection.get_database_backend());
+        Ok(self.connection.rows(statement).await?)
     }
 }
 
@@ -73,7 +79,8 @@ impl Write {
         Ok(self.transaction.execute_raw(statement).await?.rows_affected())
     }
 
-    /// Runs one statement and gives the rows that it answers.
+    /// Runs one statement and gives the rows that it answers, by the names of
+    /// their columns.
     pub(super) async fn query<T: FromQueryResult, const N: usize>(
         &self,
         sql: impl Into<String>,

@@ -9,6 +9,7 @@
 use sea_orm::{FromQueryResult, Value};
 use uuid::Uuid;
 
+use super::connection::from_row;
 use super::events::{bound, number, query};
 use super::{Read, Result, Write};
 use crate::model::{Instant, OrganizationId, WebhookEndpointId, WebhookFailure, WebhookPause};
@@ -78,9 +79,9 @@ impl Read {
              WHERE {failures} AND paused_at IS NULL AND due_at <= $1 ORDER BY due_at LIMIT $2"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows: Vec<Id> =
+        let ids: Vec<Uuid> =
             query(&self.connection, &sql, [now.as_micros().into(), limit.into()]).await?;
-        Ok(rows.into_iter().map(|row| row.id.into()).collect())
+        Ok(ids.into_iter().map(Into::into).collect())
     }
 
     /// Endpoints that wait for news, and whose organizations have some: of the
@@ -99,8 +100,8 @@ impl Read {
                  AND endpoint.due_at IS NULL AND endpoint.paused_at IS NULL \
                  AND endpoint.delivered < feed.newest"
         );
-        let rows: Vec<Id> = query(&self.connection, &sql, values).await?;
-        Ok(rows.into_iter().map(|row| row.id.into()).collect())
+        let ids: Vec<Uuid> = query(&self.connection, &sql, values).await?;
+        Ok(ids.into_iter().map(Into::into).collect())
     }
 
     /// The next endpoints in order of their ids, at most `limit`, each with
@@ -262,16 +263,12 @@ fn places(first: usize) -> String {
     places.collect::<Vec<_>>().join(", ")
 }
 
-#[derive(FromQueryResult)]
-struct Id {
-    id: Uuid,
-}
-
-#[derive(FromQueryResult)]
 struct Swept {
     id: Uuid,
     is_behind: bool,
 }
+
+from_row!(Swept { id, is_behind });
 
 #[derive(FromQueryResult)]
 struct Revision {

@@ -1,8 +1,8 @@
 //! The secrets of webhook endpoints, encrypted by who hands them over.
 
-use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
+use super::connection::{Rows, from_row};
 use super::events::query;
 use super::{Read, Result, Write};
 use crate::model::{Instant, OrganizationId, WebhookEndpointId, WebhookSecret, WebhookSecretId};
@@ -99,13 +99,12 @@ impl Write {
     }
 }
 
-async fn rows<C: ConnectionTrait>(connection: &C, endpoint: WebhookEndpointId) -> Result<Vec<Row>> {
+async fn rows<C: Rows>(connection: &C, endpoint: WebhookEndpointId) -> Result<Vec<Row>> {
     const SQL: &str = "SELECT endpoint_id, id, sealed, created_at, expires_at \
          FROM scim_webhook_secrets WHERE endpoint_id = $1 ORDER BY created_at, id";
     query(connection, SQL, [endpoint.as_uuid().into()]).await
 }
 
-#[derive(FromQueryResult)]
 struct Row {
     endpoint_id: Uuid,
     id: Uuid,
@@ -113,6 +112,8 @@ struct Row {
     created_at: i64,
     expires_at: Option<i64>,
 }
+
+from_row!(Row { endpoint_id, id, sealed, created_at, expires_at });
 
 impl From<&Row> for WebhookSecret {
     fn from(row: &Row) -> Self {

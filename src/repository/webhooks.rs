@@ -7,6 +7,7 @@
 use sea_orm::{FromQueryResult, Value};
 use uuid::Uuid;
 
+use super::connection::from_row;
 use super::events::{bound, number, query};
 use super::{Error, Read, Result, Write, events};
 use crate::model::{
@@ -239,6 +240,27 @@ struct Row {
     paused_at: Option<i64>,
     pause_reason: Option<i64>,
 }
+
+from_row!(Row {
+    id,
+    organization_id,
+    url,
+    description,
+    created_at,
+    updated_at,
+    delivered,
+    due_at,
+    lease,
+    failures,
+    failing_since,
+    last_success_at,
+    last_failure_at,
+    last_failure_number,
+    last_failure_kind,
+    last_failure_status,
+    paused_at,
+    pause_reason,
+});
 
 impl TryFrom<Row> for WebhookEndpoint {
     type Error = Error;

@@ -9,7 +9,7 @@ use regex::Regex;
 /// What only some places may name, and which: whole rooms, or single files.
 const RESERVED: [(&str, &[&str]); 7] = [
     (r"\b(hyper|hyper_util|hyper_rustls|rustls|webpki_roots)::", &["webhook/"]),
-    (r"\b(sea_orm|sea_orm_migration|sea_query|sea_query_sqlx|sqlx)::", &["repository/"]),
+    (r"\b(rusqlite|sea_orm|sea_orm_migration|sea_query|sea_query_sqlx|sqlx)::", &["repository/"]),
     (
         r"\b(prost|prost_types|prost_reflect|tonic|tonic_types|tonic_web|tonic_reflection|connectrpc_axum)::",
         &["service/", "proto.rs"],
@@ -199,6 +199,7 @@ fn a_planted_trespass_is_found() {
     for text in [
         "use sea_orm::DbErr;",
         "let _: sea_orm::sqlx::Error;",
+        "rusqlite::Connection::open(path)",
         "use tonic::Status;",
         "prost::Message::encode(&m)",
         "tonic_health::server",

@@ -73,6 +73,11 @@ engine!(Postgres, outlives_cancellation: false);
 /// be assured of.
 fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
     let Statement { sql, values, .. } = statement;
-    tracing::trace!(target: "scimd::repository::statement", sql);
+    trace(&sql);
     (AssertSqlSafe(sql), SqlxValues(values.unwrap_or_else(|| sea_orm::Values(Vec::new()))))
+}
+
+/// Says which statement runs, without its values.
+pub fn trace(sql: &str) {
+    tracing::trace!(target: "scimd::repository::statement", sql);
 }

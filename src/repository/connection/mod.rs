@@ -3,13 +3,17 @@
 //! sqlx's pool asks the database for a sign of life whenever a connection comes
 //! back: a round trip on PostgreSQL, two changes of thread on SQLite, as much as
 //! the statement itself. So connections stay with us (`pool`), and on SQLite
-//! transactions that wait for one another share one commit (`queue`). To the
-//! rest of the repository all of it is SeaORM's [`ConnectionTrait`].
+//! transactions that wait for one another share one commit (`queue`). And what is
+//! read of an SQLite file outside of transactions is read on the thread that asks
+//! (`in_place`), unless it takes long. To the rest of the repository all of it is
+//! SeaORM's [`ConnectionTrait`], and [`Rows`] for what is read by statements.
 
 mod engine;
+mod in_place;
 mod moment;
 mod pool;
 mod queue;
+mod rows;
 mod transaction;
 
 use std::sync::Arc;
@@ -18,15 +22,18 @@ use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::sqlx::{Postgres, Sqlite};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
+pub(super) use self::in_place::InPlace;
 pub(super) use self::moment::Moment;
 pub(super) use self::pool::{ACQUIRE_TIMEOUT, Pool};
 pub(super) use self::queue::Queue;
+pub(super) use self::rows::{Columns, FromRow, Rows, from_row};
 pub(super) use self::transaction::Transaction;
 
 /// Runs each statement by itself, on whatever connection is free.
 #[derive(Clone)]
 pub(super) enum Reader {
-    Sqlite(Arc<Pool<Sqlite>>),
+    /// A file has what reads it in place, too.
+    Sqlite(Arc<Pool<Sqlite>>, Option<Arc<InPlace>>),
     Postgres(Arc<Pool<Postgres>>),
 }
 
@@ -50,20 +57,20 @@ impl Writer {
 /// Makes a SeaORM connection of a type with a variant for each engine, by what
 /// gives the lease on which a statement runs.
 macro_rules! connection_trait {
-    ($type:ty: Sqlite($sqlite:ident) => $on_sqlite:expr, Postgres($postgres:ident) => $on_postgres:expr) => {
+    ($type:ty: $sqlite:pat => $on_sqlite:expr, $postgres:pat => $on_postgres:expr $(,)?) => {
         #[async_trait]
         impl ConnectionTrait for $type {
             fn get_database_backend(&self) -> DbBackend {
                 match self {
-                    Self::Sqlite(_) => DbBackend::Sqlite,
-                    Self::Postgres(_) => DbBackend::Postgres,
+                    Self::Sqlite(..) => DbBackend::Sqlite,
+                    Self::Postgres(..) => DbBackend::Postgres,
                 }
             }
 
             async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
                 match self {
-                    Self::Sqlite($sqlite) => $on_sqlite.execute(statement).await,
-                    Self::Postgres($postgres) => $on_postgres.execute(statement).await,
+                    $sqlite => $on_sqlite.execute(statement).await,
+                    $postgres => $on_postgres.execute(statement).await,
                 }
             }
 
@@ -76,27 +83,41 @@ macro_rules! connection_trait {
                 statement: Statement,
             ) -> Result<Option<QueryResult>, DbErr> {
                 match self {
-                    Self::Sqlite($sqlite) => $on_sqlite.one(statement).await,
-                    Self::Postgres($postgres) => $on_postgres.one(statement).await,
+                    $sqlite => $on_sqlite.one(statement).await,
+                    $postgres => $on_postgres.one(statement).await,
                 }
             }
 
             async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
                 match self {
-                    Self::Sqlite($sqlite) => $on_sqlite.all(statement).await,
-                    Self::Postgres($postgres) => $on_postgres.all(statement).await,
+                    $sqlite => $on_sqlite.all(statement).await,
+                    $postgres => $on_postgres.all(statement).await,
                 }
             }
         }
     };
 }
 
-connection_trait!(Reader: Sqlite(pool) => pool.lease().await?, Postgres(pool) => pool.lease().await?);
+connection_trait!(Reader:
+    Self::Sqlite(pool, _) => pool.lease().await?,
+    Self::Postgres(pool) => pool.lease().await?,
+);
 connection_trait!(Transaction:
-    Sqlite(turn) => turn.lock().await.lease()?,
-    Postgres(session) => session.lock().await.lease()
+    Self::Sqlite(turn) => turn.lock().await.lease()?,
+    Self::Postgres(session) => session.lock().await.lease(),
 );
 connection_trait!(Moment:
-    Sqlite(session) => session.lock().await.lease(),
-    Postgres(session) => session.lock().await.lease()
+    Self::Sqlite(session) => session.lock().await.lease(),
+    Self::Postgres(session) => session.lock().await.lease(),
 );
+
+impl Rows for Reader {
+    fn in_place(&self) -> Option<&InPlace> {
+        match self {
+            Self::Sqlite(_, in_place) => in_place.as_deref(),
+            Self::Postgres(_) => None,
+        }
+    }
+}
+impl Rows for Transaction {}
+impl Rows for Moment {}

@@ -21,7 +21,7 @@ impl Reader {
         // for each statement.
         const ON_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         match self {
-            Self::Sqlite(pool) => {
+            Self::Sqlite(pool, _) => {
                 Ok(Moment::Sqlite(Session::begin(pool.lease().await?, "BEGIN").await?.into()))
             }
             Self::Postgres(pool) => {

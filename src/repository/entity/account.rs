@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::repository::connection::from_row;
+
 /// One row. Instants are in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "scim_accounts")]
@@ -18,6 +20,19 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
 }
+
+// As SeaORM selects them.
+from_row!(Model {
+    organization_id,
+    id,
+    client_id,
+    email,
+    email_key,
+    email_verified,
+    configuration_id,
+    created_at,
+    updated_at,
+});
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}

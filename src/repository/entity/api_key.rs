@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use super::StoredHash;
+use crate::repository::connection::from_row;
 
 /// One row. Instants are in microseconds; a key without organization acts for
 /// all of them.
@@ -19,6 +20,9 @@ pub struct Model {
     pub expires_at: Option<i64>,
     pub revoked_at: Option<i64>,
 }
+
+// As SeaORM selects them.
+from_row!(Model { id, organization_id, role, name, hash, created_at, expires_at, revoked_at });
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}

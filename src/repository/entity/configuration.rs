@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use super::StoredHash;
+use crate::repository::connection::from_row;
 
 /// One row. Instants and spans are in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -21,6 +22,21 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
 }
+
+// As SeaORM selects them.
+from_row!(Model {
+    id,
+    organization_id,
+    name,
+    enabled,
+    sso_configuration_id,
+    allow_unverified_email_account_linking,
+    token_hash,
+    token_lifetime,
+    token_expires_at,
+    created_at,
+    updated_at,
+});
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}

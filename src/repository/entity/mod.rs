@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use sea_orm::DeriveValueType;
 
 use crate::token::TokenHash;
@@ -24,6 +25,12 @@ pub struct StoredHash(Vec<u8>);
 impl From<&TokenHash> for StoredHash {
     fn from(hash: &TokenHash) -> Self {
         Self(hash.as_bytes().to_vec())
+    }
+}
+
+impl FromSql for StoredHash {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Vec::column_result(value).map(Self)
     }
 }
 

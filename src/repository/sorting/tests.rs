@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{DbBackend, QueryTrait};
+use sea_orm::{ConnectionTrait as _, DbBackend};
 
 use super::super::Repository;
 use super::*;

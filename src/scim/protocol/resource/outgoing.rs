@@ -109,7 +109,7 @@ pub fn text(
     let extensions = entries.iter().filter(is_extension).map(|(name, _)| name.as_ref());
     let schemas: Vec<_> = std::iter::once(of.schema.id).chain(extensions).collect();
 
-    let mut text = Text::new(document.len(), of, projection);
+    let mut text = Text::new(document.len() + derived.1.len(), of, projection);
     text.add("schemas", &schemas)?;
     text.add("id", &meta.id)?;
     for (name, value) in entries {
@@ -130,10 +130,10 @@ struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    fn new(document: usize, of: &'a ResourceType, projection: &'a Projection) -> Self {
-        /// About what is added to a document.
+    fn new(given: usize, of: &'a ResourceType, projection: &'a Projection) -> Self {
+        /// About what is added to what is given.
         const OURS: usize = 512;
-        let mut json = Vec::with_capacity(document + OURS);
+        let mut json = Vec::with_capacity(given + OURS);
         json.push(b'{');
         Self { json, of, projection }
     }
