@@ -169,8 +169,7 @@ impl ToSql for Bound<'_> {
             Value::String(value) => value.as_ref().map(|text| ValueRef::Text(text.as_bytes())),
             Value::Bytes(value) => value.as_deref().map(ValueRef::Blob),
             Value::Uuid(value) => value.as_ref().map(|id| ValueRef::Blob(id.as_bytes())),
-            // Of a type that no column has.
-            _ => return Err(Error::InvalidParameterName(String::new())),
+            _ => return Err(Error::ToSqlConversionFailure("a type that no column has".into())),
         };
         Ok(ToSqlOutput::Borrowed(value.unwrap_or(ValueRef::Null)))
     }
