@@ -2,10 +2,11 @@
 //!
 //! sqlx runs SQLite in threads of its own: two changes of thread for each statement,
 //! which cost several times what a look-up does. Here a statement runs at once, where
-//! the request is answered. Meanwhile that thread answers nobody else, so this is
-//! for what is short: a statement that is not is interrupted, and sqlx's readers
-//! run it from its beginning. What was done until then is lost each time, and is
-//! a small part of what such a statement costs.
+//! the request is answered. Meanwhile that thread answers nobody else, nor while a
+//! page comes from the disk, so this is for what is short: a statement that is not is
+//! interrupted, and sqlx's readers run it from its beginning. What was done until
+//! then is lost each time; it is at most that little, where a statement that takes
+//! longer costs more by itself.
 //!
 //! Whatever else goes wrong here makes the statement run there, too, and what goes
 //! wrong there is what is told: there is one way to an error.
