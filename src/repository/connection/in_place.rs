@@ -2,10 +2,11 @@
 //!
 //! sqlx runs SQLite in threads of its own: two changes of thread for each statement,
 //! which cost several times what a look-up does. Here a statement runs at once, where
-//! the request is answered. Meanwhile that thread answers nobody else, so this is
-//! for what is short: a statement that is not is interrupted, and sqlx's readers
-//! run it from its beginning. What was done until then is lost each time, and is
-//! a small part of what such a statement costs.
+//! the request is answered. Meanwhile that thread answers nobody else, nor while a
+//! page comes from the disk, so this is for what is short: a statement that is not is
+//! interrupted, and sqlx's readers run it from its beginning. What was done until
+//! then is lost each time; it is at most that little, where a statement that takes
+//! longer costs more by itself.
 //!
 //! Whatever else goes wrong here makes the statement run there, too, and what goes
 //! wrong there is what is told: there is one way to an error.
@@ -169,8 +170,7 @@ impl ToSql for Bound<'_> {
             Value::String(value) => value.as_ref().map(|text| ValueRef::Text(text.as_bytes())),
             Value::Bytes(value) => value.as_deref().map(ValueRef::Blob),
             Value::Uuid(value) => value.as_ref().map(|id| ValueRef::Blob(id.as_bytes())),
-            // Of a type that no column has.
-            _ => return Err(Error::InvalidParameterName(String::new())),
+            _ => return Err(Error::ToSqlConversionFailure("a type that no column has".into())),
         };
         Ok(ToSqlOutput::Borrowed(value.unwrap_or(ValueRef::Null)))
     }
