@@ -10,8 +10,9 @@ use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement};
 use uuid::Uuid;
 
 use super::connection::{Rows, from_row};
+use super::entity::{group, user};
 use super::ids::{among, taken_apart, together, value};
-use super::{Error, Read, Result, Write};
+use super::{Error, Read, Result, Write, resources};
 use crate::model::{ConfigurationId, GroupId, GroupOf, Member, MemberId, UserId};
 
 pub(super) const USER: i64 = 0;
@@ -100,6 +101,32 @@ impl Write {
         let groups = self.existing("scim_groups", configuration, &others).await?;
         let users = users.into_iter().map(|id| MemberId::User(id.into()));
         Ok(users.chain(groups.into_iter().map(|id| MemberId::Group(id.into()))).collect())
+    }
+
+    /// Those of these users and groups that there are, in any order.
+    pub async fn members_of_ids(
+        &self,
+        configuration: ConfigurationId,
+        members: &BTreeSet<MemberId>,
+    ) -> Result<Vec<Member>> {
+        let (mut users, mut groups) = (Vec::new(), Vec::new());
+        for member in members {
+            match member {
+                MemberId::User(id) => users.push(id.as_uuid()),
+                MemberId::Group(id) => groups.push(id.as_uuid()),
+            }
+        }
+        let tx = &self.transaction;
+        let users = resources::find_all::<user::Entity, _>(tx, configuration, &users).await?;
+        let groups = resources::find_all::<group::Entity, _>(tx, configuration, &groups).await?;
+        let users = users.into_iter().map(|user| Member {
+            id: MemberId::User(user.row.id.into()),
+            document: user.row.document,
+        });
+        let groups = groups
+            .into_iter()
+            .map(|group| Member { id: MemberId::Group(group.id.into()), document: group.document });
+        Ok(users.chain(groups).collect())
     }
 
     /// Those of `groups` that `group` is, or is in, through however many groups

@@ -62,7 +62,7 @@ struct Operation {
     method: String,
     path: String,
     bulk_id: Option<String>,
-    version: Option<String>,
+    version: Option<Value>,
     data: Value,
     /// The bulkIds that it refers to.
     references: Vec<String>,
@@ -120,13 +120,13 @@ impl Operation {
         let data = value::get(operation, "data").cloned().unwrap_or(Value::Null);
         let of_path = path.rsplit('/').next().and_then(|part| part.strip_prefix(REFERENCE));
         let mut found: Vec<_> = of_path.map(str::to_owned).into_iter().collect();
-        references(&data, &mut found);
+        references("", &data, &mut found);
         Self {
             place,
             method: text("method").unwrap_or_default().to_ascii_uppercase(),
             path,
             bulk_id: text("bulkId"),
-            version: text("version"),
+            version: value::get(operation, "version").filter(|it| !it.is_null()).cloned(),
             data,
             references: found,
         }
@@ -150,9 +150,13 @@ impl Operation {
 
     async fn run(&self, client: &Client, order: &Order) -> Result<Answer, Error> {
         let mut headers = HeaderMap::new();
-        if let Some(version) =
-            self.version.as_deref().and_then(|text| HeaderValue::from_str(text).ok())
-        {
+        if let Some(version) = &self.version {
+            // Who names a version means no other.
+            let version = version.as_str().and_then(|text| HeaderValue::from_str(text).ok());
+            let version = version.ok_or_else(|| {
+                let detail = "`version` must be a text such as W/\"1\".";
+                Fault::new(ScimType::InvalidSyntax, detail)
+            })?;
             headers.insert(IF_MATCH, version);
         }
         let path = self.path.trim_matches('/');

@@ -1,7 +1,7 @@
 //! Attributes that follow from memberships: `groups` of users, `members` of
 //! groups.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -92,6 +92,18 @@ pub async fn members_in(
             return Ok(members);
         }
     }
+}
+
+/// What these look like as members, each with its id.
+pub async fn members_among(
+    tx: &Write,
+    client: &Client,
+    members: &BTreeSet<MemberId>,
+) -> Result<Vec<(Uuid, Value)>, Error> {
+    let members = tx.members_of_ids(client.configuration, members).await?;
+    let entry =
+        |member: &Member| Ok((member.id.as_uuid(), json!(Entry::of_member(client, member)?)));
+    members.iter().map(entry).collect()
 }
 
 /// Behind which member the next page begins, if this one is full.

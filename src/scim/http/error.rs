@@ -46,6 +46,8 @@ pub enum Error {
     FilterForbidden,
     /// The body is of no media type that is read here.
     UnsupportedMediaType,
+    /// The body is compressed.
+    UnsupportedEncoding,
     /// The body is larger than what is read.
     BodyTooLarge,
     /// A bulk request holds more operations than are done.
@@ -159,6 +161,10 @@ impl Error {
             Self::UnsupportedMediaType => Told::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Send the body as application/scim+json or application/json.",
+            ),
+            Self::UnsupportedEncoding => Told::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send the body as it is, without a Content-Encoding.",
             ),
             Self::BodyTooLarge => {
                 Told::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 1 MB.")

@@ -22,7 +22,13 @@ pub fn is_known(headers: &HeaderMap, etag: &str) -> bool {
 
 /// Whether the header names the tag; `None` where there is no header.
 fn names(headers: &HeaderMap, name: &HeaderName, etag: &str) -> Option<bool> {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let list = headers.get(name)?.to_str().unwrap_or_default();
-    Some(list.split(',').any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag)))
+    fn opaque(tag: &str) -> &str {
+        let tag = tag.trim();
+        tag.strip_prefix("W/").unwrap_or(tag)
+    }
+    headers.get(name)?;
+    // RFC 9110 5.3: lines of one name are one list.
+    let lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default());
+    let mut tags = lines.flat_map(|line| line.split(','));
+    Some(tags.any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag)))
 }

@@ -82,7 +82,18 @@ impl Filter {
     /// Reads a filter on resources of one type. A fault says where it went
     /// wrong, counted in characters from 1.
     pub fn parse(text: &str, of: &ResourceType) -> Result<Self, Fault> {
-        parse::filter(text, of).map_err(|error| Fault::new(ScimType::InvalidFilter, error))
+        parse::filter(text, of, &[]).map_err(|error| Fault::new(ScimType::InvalidFilter, error))
+    }
+
+    /// The same where resources of several types are searched. RFC 7644 3.4.2.1:
+    /// of attributes that are "not part of" a type "the server SHALL treat the
+    /// attribute as if there is no attribute value".
+    pub fn parse_among(
+        text: &str,
+        of: &ResourceType,
+        others: &[&ResourceType],
+    ) -> Result<Self, Fault> {
+        parse::filter(text, of, others).map_err(|error| Fault::new(ScimType::InvalidFilter, error))
     }
 
     /// Reads the filter between the brackets of a value path.

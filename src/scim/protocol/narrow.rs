@@ -54,11 +54,33 @@ pub fn narrow(filter: &Filter, of: &ResourceType) -> Narrowed {
             let conditions = parts.into_iter().map(|part| part.condition).collect();
             Narrowed { condition: Condition::Or(conditions), exact }
         }
+        Filter::Present(path) | Filter::Compare(path, ..) | Filter::Element(path, _)
+            if !is_of(path, of) =>
+        {
+            without_value(filter)
+        }
         Filter::Present(path) if is_always_present(path) => Narrowed::exactly(Condition::All),
         // The complement of "at least" is "at most", which says nothing.
         Filter::Not(_) | Filter::Present(_) => Narrowed::UNKNOWN,
         Filter::Compare(path, operator, operand) => compare(path, *operator, operand, of),
         Filter::Element(path, filter) => element(path, filter, of),
+    }
+}
+
+/// Whether resources of the type can have the attribute.
+fn is_of(path: &AttributePath, of: &ResourceType) -> bool {
+    match &path.extension {
+        None => of.attribute(&path.name).is_some(),
+        Some(urn) => of.extension(urn).is_some(),
+    }
+}
+
+/// What is asked of an attribute that no resource has.
+fn without_value(filter: &Filter) -> Narrowed {
+    match filter {
+        Filter::Compare(_, Operator::Equal, Operand::Null) => Narrowed::exactly(Condition::All),
+        Filter::Compare(_, Operator::NotEqual, _) => Narrowed::UNKNOWN,
+        _ => Narrowed::exactly(Condition::Nothing),
     }
 }
 

@@ -90,7 +90,7 @@ fn one(
             Ok(())
         }
         Target::Elements(path, filter, sub) if members::is_meant(path, of) => {
-            members.push(members::matching(action, filter, sub.as_deref())?);
+            members.push(members::matching(action, filter, sub.as_deref(), value)?);
             Ok(())
         }
         Target::Attribute(path) => on_attribute(document, action, path, value, of),
@@ -132,11 +132,18 @@ fn on_resource(
                 on_named(document, action, &path, value, of)?;
             }
             Ok(target) => one(document, action, &target, value, of, members)?,
+            // Meant to be a path into an attribute of ours.
+            Err(fault) if is_path_into(name, of) => return Err(fault),
             // No attribute of ours, nor a path: kept as it came.
             Err(_) => unknown::change(document, action, name, value)?,
         }
     }
     Ok(())
+}
+
+fn is_path_into(name: &str, of: &ResourceType) -> bool {
+    let head = name.split_once('[').map(|(head, _)| AttributePath::parse(head.trim(), of));
+    matches!(head, Some(Ok(path)) if path.is_known())
 }
 
 /// Of an extension, too, the value names attributes.

@@ -26,7 +26,35 @@ fn column<'a>(events: &'a Value, name: &str) -> Vec<&'a Value> {
     events.as_array().unwrap().iter().map(|event| &event[name]).collect()
 }
 
+/// A user with so many objects, the user itself among them, within each other.
+fn nested(name: &str, depth: usize) -> Value {
+    let inner = (2..depth).fold(json!({ "a": "b" }), |inner, _| json!({ "a": inner }));
+    json!({ "userName": name, "custom": inner })
+}
+
 on_both_engines! {
+    async fn what_may_be_stored_can_be_told_however_deep_it_is(server: TestServer) {
+        let world = World::new(&server).await;
+        let scim = &world.tenant.scim;
+        let deepest = scim.post("/Users", nested("ann", 20)).await.created()["id"].clone();
+        let array = (0..18).fold(json!(["x"]), |inner, _| json!([inner]));
+        scim.post("/Users", json!({ "userName": "bob", "custom": array })).await.created();
+        assert_eq!(scim.post("/Users", nested("cat", 21)).await.fault(), (400, "invalidValue"));
+        let path = format!("/Users/{}", deepest.as_str().unwrap());
+        assert_eq!(scim.put(&path, nested("ann", 21)).await.fault(), (400, "invalidValue"));
+        let deeper = json!([{ "op": "replace", "value": { "custom": nested("", 20) } }]);
+        assert_eq!(scim.patch(&path, deeper).await.fault(), (400, "invalidValue"));
+        scim.post("/Users", json!({ "userName": "dan" })).await.created();
+
+        let events = world.ask("ListEvents", json!({})).await.ok()["events"].clone();
+        assert_eq!(events.as_array().unwrap().len(), 4);
+        assert_eq!(events[1]["user"]["resource"]["custom"], nested("", 20)["custom"]);
+        let organization_id = world.organization.to_string();
+        let request = ListEventsRequest { organization_id, after: 0, limit: 0 };
+        let told = world.grpc().await.list_events(request).await.unwrap().into_inner();
+        assert_eq!(told.events.len(), 4);
+    }
+
     async fn what_an_identity_provider_does_is_told_with_who_did_it(server: TestServer) {
         let world = World::new(&server).await;
         let scim = &world.tenant.scim;

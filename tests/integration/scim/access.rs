@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use serde_json::json;
 
 use super::{Answer, NOBODY, SCIM_JSON, ScimClient, Tenant, answer, ids, routes, user};
 use crate::harness::{TestServer, on_both_engines};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -192,6 +194,35 @@ on_both_engines! {
         let request = client.request(Method::POST, "/Users").header(CONTENT_TYPE, SCIM_JSON);
         let made = answer(request.body(format!("\u{feff}{}", user("ann")))).await.created();
         assert_eq!(made["userName"], "ann");
+    }
+
+    async fn a_body_that_is_compressed_or_breaks_off_is_refused(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let request = |encoding: &str| {
+            let request = client.request(Method::POST, "/Users").header(CONTENT_TYPE, SCIM_JSON);
+            request.header(CONTENT_ENCODING, encoding).body(user("ann").to_string())
+        };
+        for encoding in ["gzip", "identity, br", "x"] {
+            assert_eq!(answer(request(encoding)).await.status, 415, "{encoding}");
+        }
+        answer(request("identity")).await.created();
+
+        let (address, path) = client.base.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "POST /{path}/Users HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+             content-type: {SCIM_JSON}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{{}}\r\n",
+            client.token
+        );
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut told = Vec::new();
+        let mut buffer = [0; 4096];
+        while !String::from_utf8_lossy(&told).contains("invalidSyntax") {
+            let read = connection.read(&mut buffer).await.unwrap();
+            assert_ne!(read, 0, "{}", String::from_utf8_lossy(&told));
+            told.extend_from_slice(&buffer[..read]);
+        }
+        assert!(told.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&told));
     }
 
     async fn a_body_beyond_a_megabyte_is_refused(server: TestServer) {

@@ -219,6 +219,28 @@ on_both_engines! {
         assert_eq!(client.read(&format!("/Users/{}", id(&made))).await["title"], "first");
     }
 
+    async fn a_version_that_is_none_is_no_leave_to_change_any(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let ann = client.make_user("ann").await;
+        for version in [json!(99), json!(1), json!(["W/\"1\""]), json!({}), json!("\u{0}"), json!("W/\"1\"\n")] {
+            let delete = json!({ "method": "DELETE", "path": format!("/Users/{ann}"), "version": version });
+            let done = run(&client, vec![delete]).await;
+            assert_eq!((statuses(&done), &done[0]["response"]["scimType"]), (vec!["400"], &json!("invalidSyntax")));
+        }
+        let delete = json!({ "method": "DELETE", "path": format!("/Users/{ann}"), "version": null });
+        assert_eq!(statuses(&run(&client, vec![delete]).await), ["204"]);
+    }
+
+    async fn a_text_that_begins_like_a_reference_is_a_text(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let mut ann = user("ann");
+        ann["title"] = json!("bulkId:a");
+        ann["nickName"] = json!("bulkId:nobody");
+        let made = made(&run(&client, vec![post("/Users", "a", ann)]).await[0]);
+        let ann = client.read(&format!("/Users/{made}")).await;
+        assert_eq!((&ann["title"], &ann["nickName"]), (&json!("bulkId:a"), &json!("bulkId:nobody")));
+    }
+
     async fn a_thousand_operations_are_taken_and_no_more(server: TestServer) {
         let client = ScimClient::new(&server).await;
         let operations = |count: usize| {

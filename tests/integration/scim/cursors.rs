@@ -55,6 +55,18 @@ on_both_engines! {
         assert_eq!(client.list("/Users?count=10").await.get("nextCursor"), None);
     }
 
+    async fn a_cursor_of_one_order_is_none_of_another(server: TestServer) {
+        let client = people(&server).await;
+        let page = client.list("/Users?sortBy=userName&cursor=&count=1").await;
+        let cursor = encoded(page["nextCursor"].as_str().unwrap());
+        for query in ["sortBy=userName&sortOrder=descending", "sortBy=displayName", "sortBy=externalId", ""] {
+            let answer = client.get(&format!("/Users?{query}&cursor={cursor}&count=1")).await;
+            assert_eq!(answer.fault(), (400, "invalidCursor"), "{query}");
+        }
+        let next = client.list(&format!("/Users?sortBy=USERNAME&cursor={cursor}&count=1")).await;
+        assert_eq!(next["itemsPerPage"], 1);
+    }
+
     async fn a_cursor_keeps_its_place_while_others_come_and_go(server: TestServer) {
         let client = ScimClient::new(&server).await;
         let mut made = Vec::new();

@@ -160,6 +160,19 @@ on_both_engines! {
         }
     }
 
+    async fn lines_of_tags_are_one_list(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let path = format!("/Groups/{}", client.make_group("G", &[]).await);
+        let tag = client.get(&path).await.header("etag").to_owned();
+        let other = "W/\"99\"";
+        let read = client.request(Method::GET, &path).header(IF_NONE_MATCH, other).header(IF_NONE_MATCH, &tag);
+        assert_eq!(read.send().await.unwrap().status(), 304);
+        let doubled = client.request(Method::DELETE, &path).header(IF_MATCH, format!("W/{tag}"));
+        assert_eq!(answer(doubled).await.status, 412);
+        let delete = client.request(Method::DELETE, &path).header(IF_MATCH, other).header(IF_MATCH, &tag);
+        assert_eq!(answer(delete).await.status, 204);
+    }
+
     async fn a_patched_group_is_shown_while_it_is_small_or_when_it_is_asked_for(server: TestServer) {
         let client = ScimClient::new(&server).await;
         let users = client.make_users(101).await;

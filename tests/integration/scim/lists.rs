@@ -99,6 +99,27 @@ on_both_engines! {
         assert_eq!(ask("/.search", json!({ "count": 0 })).await["Resources"], json!([]));
     }
 
+    async fn of_an_attribute_that_a_type_lacks_its_resources_have_no_value(server: TestServer) {
+        let client = people(&server).await;
+        client.make_group("Bob", &[]).await;
+        for (filter, total) in [
+            (r#"userName eq "ann@x" or displayName eq "bob""#, 3),
+            (r#"userName eq "ann@x""#, 1),
+            ("not (userName pr)", 1),
+            ("userName eq null", 1),
+            ("userName pr", 4),
+            (r#"userName ne "ann@x" and displayName eq "bob" and not (active pr)"#, 1),
+            (r#"emails[type eq "work"] or members pr"#, 0),
+            (r#"active eq true or meta.resourceType eq "Group""#, 4),
+        ] {
+            let found = client.find("/", filter).await;
+            assert_eq!(found["totalResults"], total, "{filter}");
+        }
+        let unknown = client.get("/?filter=nobody%20pr").await;
+        assert_eq!(unknown.fault(), (400, "invalidFilter"));
+        assert_eq!(client.get("/Groups?filter=userName%20pr").await.fault(), (400, "invalidFilter"));
+    }
+
     async fn the_root_lists_users_and_groups(server: TestServer) {
         let client = people(&server).await;
         client.make_group("Bob", &[]).await;

@@ -56,6 +56,48 @@ on_both_engines! {
         assert_eq!(client.members(&made).await, set(&[&ann]));
     }
 
+    async fn a_filter_sees_the_members_that_earlier_operations_left(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let users = client.make_users(4).await;
+        let inner = client.make_group("inner", &[]).await;
+        let path = format!("/Groups/{}", client.make_group("G", &[&users[0]]).await);
+        let some = |ids: &[&String]| ids.iter().map(|id| json!({ "value": id })).collect::<Value>();
+        let operation = |op: &str, ids: &[&String]| json!({ "op": op, "path": "members", "value": some(ids) });
+        let remove = |filter: &str| json!({ "op": "remove", "path": format!("members[{filter}]") });
+        let is_group = "type eq \"Group\"";
+        for (operations, left) in [
+            (json!([operation("add", &[&inner, &users[1]]), remove(is_group)]), set(&[&users[0], &users[1]])),
+            (json!([operation("remove", &[&users[0]]), remove("type eq \"User\""), operation("add", &[&users[2]])]), set(&[&users[2]])),
+            (json!([operation("replace", &[&users[3], &inner]), remove("type eq \"User\"")]), set(&[&inner])),
+            (json!([{ "op": "remove", "path": "members" }, operation("add", &[&users[0]]), remove("value pr")]), set(&[])),
+        ] {
+            let answer = client.patch(&path, operations.clone()).await.ok();
+            assert_eq!(members(&answer), left, "{operations}");
+        }
+    }
+
+    async fn a_path_names_the_member_that_is_added_and_its_value_names_no_other(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let users = client.make_users(2).await;
+        let (ann, bob) = (users[0].as_str(), users[1].as_str());
+        let made = client.make_group("G", &[ann]).await;
+        let path = format!("/Groups/{made}");
+        let one = |op: &str, id: &str, value: Value| {
+            json!([{ "op": op, "path": format!("members[value eq \"{id}\"]"), "value": value }])
+        };
+        for op in ["add", "replace"] {
+            let refused = client.patch(&path, one(op, ann, json!({ "value": bob }))).await;
+            assert_eq!(refused.fault(), (400, "mutability"), "{op}");
+            let refused = client.patch(&path, one(op, "nonsense", json!({ "value": "nonsense" }))).await;
+            assert_eq!(refused.fault(), (400, "invalidValue"), "{op}");
+            assert_eq!(client.members(&made).await, set(&[ann]));
+            client.patch(&path, one(op, bob, json!({ "value": bob, "display": "B" }))).await.ok();
+            assert_eq!(client.members(&made).await, set(&[ann, bob]));
+            client.patch(&path, one("replace", bob, json!(null))).await.ok();
+            assert_eq!(client.members(&made).await, set(&[ann]));
+        }
+    }
+
     async fn operations_on_members_are_done_in_order(server: TestServer) {
         let client = ScimClient::new(&server).await;
         let users = client.make_users(3).await;

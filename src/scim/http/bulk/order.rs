@@ -106,15 +106,20 @@ impl Order {
 
     /// The data with ids in the place of references.
     pub fn resolved(&self, data: &Value) -> Value {
+        self.resolved_in("", data)
+    }
+
+    fn resolved_in(&self, name: &str, data: &Value) -> Value {
         match data {
             Value::String(text) => {
-                let id = text.strip_prefix(REFERENCE).and_then(|reference| self.id(reference));
+                let id = reference(name, text).and_then(|reference| self.id(reference));
                 id.map_or_else(|| data.clone(), |id| json!(id.to_string()))
             }
-            Value::Array(items) => items.iter().map(|item| self.resolved(item)).collect(),
+            Value::Array(items) => items.iter().map(|item| self.resolved_in(name, item)).collect(),
             Value::Object(entries) => {
+                let entries = entries.iter();
                 let entries =
-                    entries.iter().map(|(name, value)| (name.clone(), self.resolved(value)));
+                    entries.map(|(name, value)| (name.clone(), self.resolved_in(name, value)));
                 Value::Object(entries.collect::<Object>())
             }
             other => other.clone(),
@@ -122,14 +127,24 @@ impl Order {
     }
 }
 
-/// The bulkIds that some data refers to.
-pub fn references(data: &Value, found: &mut Vec<String>) {
+/// The bulkIds that some data refers to, which stands behind this name.
+pub fn references(name: &str, data: &Value, found: &mut Vec<String>) {
     match data {
-        Value::String(text) => {
-            found.extend(text.strip_prefix(REFERENCE).map(str::to_owned));
+        Value::String(text) => found.extend(reference(name, text).map(str::to_owned)),
+        Value::Array(items) => items.iter().for_each(|item| references(name, item, found)),
+        Value::Object(entries) => {
+            entries.iter().for_each(|(name, value)| references(name, value, found));
         }
-        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
-        Value::Object(entries) => entries.values().for_each(|value| references(value, found)),
         _ => {}
     }
+}
+
+/// The bulkId that a text refers to, where it is the value of an attribute that
+/// refers to resources: elsewhere it is a text like others.
+fn reference<'a>(name: &str, text: &'a str) -> Option<&'a str> {
+    // `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager`
+    let name = name.rsplit(':').next().unwrap_or(name);
+    let refers = ["value", "$ref", "members", "manager"];
+    let refers = refers.iter().any(|attribute| name.eq_ignore_ascii_case(attribute));
+    text.strip_prefix(REFERENCE).filter(|_| refers)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::super::client::Client;
-use super::super::derived::members_in;
+use super::super::derived::{members_among, members_in};
 use super::super::error::Error;
 use crate::model::{GroupId, MemberChange, MemberId};
 use crate::repository::Write;
@@ -57,7 +57,7 @@ pub async fn fold(
         MemberOperation::Replace(ids) => change.replace(resolved(tx, client, &ids).await?),
         MemberOperation::Stray(fault) => allow_stray(client, Some(fault))?,
         MemberOperation::RemoveMatching(filter) => {
-            for id in matching(tx, client, group, &filter).await? {
+            for id in matching(tx, client, group, change, &filter).await? {
                 change.remove(id);
             }
         }
@@ -66,14 +66,24 @@ pub async fn fold(
 }
 
 /// The members for which a filter holds that is about more than their ids: the
-/// one change that reads them all.
+/// one change that reads them all. RFC 7644 3.5.2: "the resulting resource becomes
+/// the target of the next operation": they are those after what was done so far.
 async fn matching(
     tx: &Write,
     client: &Client,
     group: GroupId,
+    before: &MemberChange,
     filter: &Filter,
 ) -> Result<Vec<Uuid>, Error> {
-    let members = members_in(tx, client, group).await?;
+    let (entered, mut members) = match before {
+        MemberChange::Replace(members) => (members, Vec::new()),
+        MemberChange::Difference { add, remove } => {
+            let mut members = members_in(tx, client, group).await?;
+            members.retain(|(id, _)| !remove.contains(id));
+            (add, members)
+        }
+    };
+    members.extend(members_among(tx, client, entered).await?);
     let matching = members
         .into_iter()
         .filter(|(_, entry)| entry.as_object().is_some_and(|entry| filter.matches(entry)));

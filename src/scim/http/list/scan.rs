@@ -25,7 +25,7 @@ pub struct Search {
     pub rest: Option<Filter>,
 }
 
-/// One search for each type that the filter can be about.
+/// One search for each type.
 pub fn searches(
     types: &[&'static ResourceType],
     parameters: &Parameters,
@@ -34,22 +34,13 @@ pub fn searches(
         let all = types.iter().map(|of| Search { of, condition: Condition::All, rest: None });
         return Ok(all.collect());
     };
-    let mut searches = Vec::new();
-    let mut fault = None;
-    for of in types {
-        match Filter::parse(text, of) {
-            Ok(filter) => {
-                let narrowed = narrow(&filter, of);
-                let rest = (!narrowed.exact).then_some(filter);
-                searches.push(Search { of, condition: narrowed.condition, rest });
-            }
-            Err(error) => fault = Some(error),
-        }
-    }
-    match fault {
-        Some(fault) if searches.is_empty() => Err(fault.into()),
-        _ => Ok(searches),
-    }
+    let search = |of: &&'static ResourceType| {
+        let filter = Filter::parse_among(text, of, types)?;
+        let narrowed = narrow(&filter, of);
+        let rest = (!narrowed.exact).then_some(filter);
+        Ok(Search { of, condition: narrowed.condition, rest })
+    };
+    types.iter().map(search).collect()
 }
 
 /// A walk through all that a search finds, batch by batch.

@@ -29,9 +29,11 @@ pub async fn page(
     let attribute = |search: &Search| sort::attribute(sort_by, search.of);
     let attributes: Result<Vec<_>, _> = searches.iter().map(attribute).collect();
     let attributes = attributes.map_err(|detail| Fault::new(ScimType::InvalidPath, detail))?;
+    let mark = mark(parameters, &attributes);
     let order = Order {
         descending: parameters.descending,
-        begin: begin(parameters, &attributes)?,
+        begin: begin(parameters, &attributes, &mark)?,
+        mark,
         wanted: parameters.count,
         by_cursor: parameters.cursor.is_some(),
     };
@@ -45,13 +47,18 @@ pub async fn page(
 }
 
 /// Where the page begins.
-fn begin(parameters: &Parameters, attributes: &[AttributePath]) -> Result<Begin, Error> {
+fn begin(
+    parameters: &Parameters,
+    attributes: &[AttributePath],
+    mark: &str,
+) -> Result<Begin, Error> {
     let cursor = match &parameters.cursor {
         None => return Ok(Begin::Skip(parameters.start_index - 1)),
         Some(None) => return Ok(Begin::Skip(0)),
         Some(Some(cursor)) => cursor,
     };
-    let place: SortPosition = cursor.parse().map_err(|_| Error::InvalidCursor)?;
+    let place = cursor.strip_prefix(mark).ok_or(Error::InvalidCursor)?;
+    let place: SortPosition = place.parse().map_err(|_| Error::InvalidCursor)?;
     let fits = |key| attributes.iter().any(|attribute| sort::is_key_of(key, attribute));
     if place.key.as_ref().is_none_or(fits) {
         Ok(Begin::Behind(place))
@@ -60,9 +67,19 @@ fn begin(parameters: &Parameters, attributes: &[AttributePath]) -> Result<Begin,
     }
 }
 
+/// How the cursors of an order begin: a place in one is none in another, although
+/// it may look like one.
+fn mark(parameters: &Parameters, attributes: &[AttributePath]) -> String {
+    let direction = if parameters.descending { '-' } else { '+' };
+    let attribute = attributes.first().map(AttributePath::to_string).unwrap_or_default();
+    format!("{:08x}", crc32fast::hash(format!("{direction}{attribute}").as_bytes()))
+}
+
 /// Which page of which order.
 struct Order {
     descending: bool,
+    /// See [`mark`].
+    mark: String,
     begin: Begin,
     wanted: u64,
     by_cursor: bool,
@@ -142,7 +159,8 @@ impl Order {
             (Some(last), _) | (None, Begin::Behind(last)) => Some(last),
             (None, Begin::Skip(_)) => None,
         };
-        place.filter(|_| more && self.by_cursor).map(|place| place.to_string())
+        let place = place.filter(|_| more && self.by_cursor)?;
+        Some(format!("{}{place}", self.mark))
     }
 }
 

@@ -17,12 +17,13 @@ type Parsed<T> = Result<T, String>;
 /// What names in the text refer to.
 #[derive(Clone, Copy)]
 enum Scope<'a> {
-    Resource(&'a ResourceType),
+    /// Of one of the others are attributes that the first one lacks.
+    Resource(&'a ResourceType, &'a [&'a ResourceType]),
     Element(&'static Attribute),
 }
 
-pub fn filter(text: &str, of: &ResourceType) -> Parsed<Filter> {
-    Parser::new(text)?.whole(Scope::Resource(of))
+pub fn filter(text: &str, of: &ResourceType, others: &[&ResourceType]) -> Parsed<Filter> {
+    Parser::new(text)?.whole(Scope::Resource(of, others))
 }
 
 pub fn element_filter(text: &str, of: &'static Attribute) -> Parsed<Filter> {
@@ -152,7 +153,12 @@ impl<'t> Parser<'t> {
         }
         self.at += text.len();
         let path = match scope {
-            Scope::Resource(of) => AttributePath::parse(text, of),
+            Scope::Resource(of, others) => {
+                let of_others = others.iter().map(|other| AttributePath::parse(text, other));
+                let mut known = of_others.filter(is_known);
+                let own = AttributePath::parse(text, of);
+                if is_known(&own) { own } else { known.next().unwrap_or(own) }
+            }
             Scope::Element(attribute) => AttributePath::within(attribute, text),
         };
         match path {
@@ -302,4 +308,8 @@ const fn is_equality(operator: Operator) -> bool {
 const fn is_order(operator: Operator) -> bool {
     use Operator::{Greater, GreaterOrEqual, Less, LessOrEqual};
     matches!(operator, Greater | GreaterOrEqual | Less | LessOrEqual)
+}
+
+fn is_known(path: &Parsed<AttributePath>) -> bool {
+    path.as_ref().is_ok_and(AttributePath::is_known)
 }

@@ -20,6 +20,15 @@ pub fn set(
     if let Some(sub) = &path.sub {
         return set_sub_attribute(object, action, attribute, sub, value);
     }
+    // A list of one object is the object. Entra ID sends a manager so, and means all
+    // of it: whoever has another `value` is somebody else.
+    let value = match value {
+        Value::Array(items) if !attribute.multi_valued => match items.as_slice() {
+            [object @ Value::Object(_)] if attribute.default_sub_attribute().is_none() => object,
+            _ => value,
+        },
+        value => value,
+    };
     match (action, value) {
         // What it lists, as Entra ID means it; never the whole for a list that
         // happens to be empty.

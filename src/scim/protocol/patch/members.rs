@@ -1,6 +1,6 @@
 //! What a PATCH does to the members of a group.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::fault::{Fault, ScimType};
@@ -8,6 +8,7 @@ use super::super::filter::{Filter, Operand, Operator};
 use super::super::path::AttributePath;
 use super::super::resource::{member_id, member_ids, member_items};
 use super::super::schema::ResourceType;
+use super::super::value;
 use super::Action;
 
 /// A change of a group's members, which are no part of its document.
@@ -63,30 +64,55 @@ pub fn matching(
     action: Action,
     filter: &Filter,
     sub: Option<&str>,
+    value: &Value,
 ) -> Result<MemberOperation, Fault> {
-    if sub.is_some() {
-        let detail = "What a member is and is called cannot be changed through the group.";
-        return Err(Fault::new(ScimType::Mutability, detail));
-    }
-    match (action, equal_ids(filter)) {
-        (Action::Remove, Some(ids)) => Ok(MemberOperation::Remove(ids)),
-        (Action::Remove, None) => Ok(MemberOperation::RemoveMatching(filter.clone())),
-        (Action::Add | Action::Replace, Some(ids)) => Ok(MemberOperation::Add(ids)),
-        (Action::Add | Action::Replace, None) => {
+    let action = match action {
+        Action::Replace if value::is_none(value) => Action::Remove,
+        action => action,
+    };
+    match (action, sub, equal_ids(filter)) {
+        (Action::Remove, None, Some(ids)) => {
+            // An id that is none is nobody's: nobody is removed.
+            let ids = ids.into_iter().filter_map(|id| Uuid::try_parse(id).ok());
+            Ok(MemberOperation::Remove(ids.collect()))
+        }
+        (Action::Remove, None, None) => Ok(MemberOperation::RemoveMatching(filter.clone())),
+        // Who is meant is said twice, or once.
+        (Action::Add | Action::Replace, None, Some(ids)) if is_same(value, &ids) => {
+            match ids.iter().map(|id| Uuid::try_parse(id)).collect() {
+                Ok(ids) => Ok(MemberOperation::Add(ids)),
+                Err(_) => member_ids(&json!(ids)).map(|(_, stray)| {
+                    stray.map_or(MemberOperation::Add(Vec::new()), MemberOperation::Stray)
+                }),
+            }
+        }
+        (Action::Add | Action::Replace, None, None) => {
             let detail = "Name members to add by their ids: `members[value eq \"id\"]`.";
             Err(Fault::new(ScimType::NoTarget, detail))
+        }
+        _ => {
+            let detail = "What a member is and is called cannot be changed through the group.";
+            Err(Fault::new(ScimType::Mutability, detail))
         }
     }
 }
 
+/// Whether a value names nobody but the one who is named by the path already.
+fn is_same(value: &Value, ids: &[&str]) -> bool {
+    let mut named = member_items(value).filter_map(|item| match item {
+        Value::Object(member) => value::get(member, "value").map(Value::as_str),
+        plain => Some(plain.as_str()),
+    });
+    named.all(|id| id.is_some_and(|id| ids.iter().all(|own| own.eq_ignore_ascii_case(id))))
+}
+
 /// The ids of a filter that says nothing but `value eq "id"`, once or with `or`.
-fn equal_ids(filter: &Filter) -> Option<Vec<Uuid>> {
+fn equal_ids(filter: &Filter) -> Option<Vec<&str>> {
     match filter {
         Filter::Compare(path, Operator::Equal, Operand::Text { text, .. })
             if path.name == "value" =>
         {
-            // An id that is none is nobody's: nobody is removed.
-            Some(Uuid::try_parse(text).into_iter().collect())
+            Some(vec![text])
         }
         Filter::Or(parts) => {
             let parts: Option<Vec<_>> = parts.iter().map(equal_ids).collect();

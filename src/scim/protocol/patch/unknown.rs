@@ -42,7 +42,14 @@ pub fn change(object: &mut Object, action: Action, name: &str, value: &Value) ->
             }
         }
         (Action::Remove, ..) => drop(object.shift_remove(&key)),
-        (Action::Add, _, value) if value::is_unassigned(value) => {}
+        (Action::Add, _, value) if value::is_none(value) => {}
+        // No attribute is named, so that none is changed.
+        (_, _, Value::Object(named)) if named.is_empty() => {}
+        (_, _, value) if is_empty_talk(value) => {
+            let found = value::excerpt(value);
+            let detail = format!("`{name}` names no value: {found}. Send null for none.");
+            return Err(Fault::value(detail));
+        }
         (Action::Add, Some(Value::Array(present)), added) => {
             let mut known: HashSet<_> = present.iter().cloned().collect();
             let added = value::items(added).map(value::assigned);
@@ -61,10 +68,16 @@ pub fn change(object: &mut Object, action: Action, name: &str, value: &Value) ->
                 named.iter().try_for_each(|(name, value)| change(present, action, name, value))
             })?;
         }
-        (_, _, value) if value::is_unassigned(value) => drop(object.shift_remove(&key)),
+        (_, _, value) if value::is_none(value) => drop(object.shift_remove(&key)),
         _ => keep(object, &key, value)?,
     }
     Ok(())
+}
+
+/// Whether a list has elements, of which none says anything: no way to remove what
+/// is there.
+fn is_empty_talk(value: &Value) -> bool {
+    value.is_array() && value::is_unassigned(value) && !value::is_none(value)
 }
 
 /// The name of the extension that a path is, as a whole. `urn:a:b:c` may be that,

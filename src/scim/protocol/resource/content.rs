@@ -9,6 +9,10 @@ use crate::model::{GroupContent, PrimaryEmail, UserContent};
 /// Larger resources, in bytes, are refused: a PATCH can only add so much, but
 /// there may be many of them.
 const MAX_DOCUMENT: usize = 1024 * 1024;
+/// Objects and arrays that are nested deeper are refused. The change feed tells a
+/// resource as `google.protobuf.Struct`, which takes three messages for an object
+/// within another, and readers of protobuf give up at a depth of 100.
+const MAX_DEPTH: usize = 20;
 /// Longer texts, in bytes, are refused where they are searched by: PostgreSQL
 /// has no index entry for them.
 pub const MAX_KEY: usize = 2_000;
@@ -51,11 +55,25 @@ pub fn group_content(document: Object) -> Result<GroupContent, Fault> {
 }
 
 fn written(document: Object) -> Result<String, Fault> {
-    let text = Value::Object(document).to_string();
+    let document = Value::Object(document);
+    if is_deeper_than(MAX_DEPTH, &document) {
+        return Err(Fault::value(format!("The resource is nested deeper than {MAX_DEPTH}.")));
+    }
+    let text = document.to_string();
     if text.len() > MAX_DOCUMENT {
         return Err(Fault::value(format!("The resource is larger than {MAX_DOCUMENT} bytes.")));
     }
     Ok(text)
+}
+
+/// Whether more objects and arrays than this are within each other.
+fn is_deeper_than(most: usize, value: &Value) -> bool {
+    let mut inner: Box<dyn Iterator<Item = &Value>> = match value {
+        Value::Object(entries) => Box::new(entries.values()),
+        Value::Array(items) => Box::new(items.iter()),
+        _ => return false,
+    };
+    most == 0 || inner.any(|value| is_deeper_than(most - 1, value))
 }
 
 fn required_text<'a>(document: &'a Object, name: &str) -> Result<&'a str, Fault> {

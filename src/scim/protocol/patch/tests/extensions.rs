@@ -36,6 +36,33 @@ fn of_an_extension_only_what_is_named_changes() {
 }
 
 #[test]
+fn what_only_looks_like_nothing_removes_nothing_unknown() {
+    let mut user = user();
+    user["custom"] = json!({ "a": 1, "tags": ["x"] });
+    user[CUSTOM] = json!({ "k": "v" });
+    for value in [json!([{}]), json!([null]), json!([{ "x": null }]), json!([[]])] {
+        for (op, path) in [
+            ("replace", "custom".to_owned()),
+            ("add", "custom".to_owned()),
+            ("replace", "custom.a".to_owned()),
+            ("replace", format!("{CUSTOM}:k")),
+        ] {
+            let list = json!([{ "op": op, "path": path, "value": value }]);
+            refused(&user, &list, ScimType::InvalidValue);
+        }
+        refused(
+            &user,
+            &json!([{ "op": "replace", "value": { "custom": value } }]),
+            ScimType::InvalidValue,
+        );
+    }
+    for value in [json!({}), json!({ "a": {} }), json!({ "tags": {} })] {
+        let list = json!([{ "op": "replace", "path": "custom", "value": value }]);
+        assert_eq!(patched(&user, &list), user, "{value}");
+    }
+}
+
+#[test]
 fn sub_attributes_of_extensions_are_removed_one_by_one_and_with_the_last_the_extension() {
     let path = |name: &str| json!({ "op": "remove", "path": format!("{ENTERPRISE}:{name}") });
     let left = patched(&user(), &json!([path("manager.displayName")]));

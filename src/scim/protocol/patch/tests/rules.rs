@@ -85,9 +85,25 @@ fn what_only_looks_like_nothing_removes_nothing() {
 }
 
 #[test]
+fn a_path_that_is_malformed_is_no_new_attribute() {
+    for name in ["emails[type eq \"work\" and].value", "name[givenName", "emails[type", "emails[]"]
+    {
+        for value in [json!("n@x"), json!([{ "value": "n@x" }])] {
+            let operation = json!({ "op": "replace", "value": { name: value } });
+            refused(&user(), &json!([operation]), ScimType::InvalidPath);
+        }
+    }
+    // Not of ours.
+    let kept = one(&json!({ "op": "replace", "value": { "custom[0]": "x" } }));
+    assert_eq!(kept["custom[0]"], "x");
+}
+
+#[test]
 fn of_a_complex_attribute_only_what_is_named_changes() {
     let name = json!({ "givenName": "K", "familyName": "F" });
     for operation in [
+        json!({ "op": "add", "path": "name", "value": [{ "givenName": "K" }] }),
+        json!({ "op": "replace", "value": { "name": [{ "givenName": "K" }] } }),
         json!({ "op": "replace", "path": "name", "value": { "GIVENNAME": "K" } }),
         json!({ "op": "add", "path": "name", "value": { "givenName": "K" } }),
         json!({ "op": "replace", "value": { "name": { "givenName": "K" } } }),
