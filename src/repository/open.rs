@@ -8,6 +8,7 @@ use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::connection::{ACQUIRE_TIMEOUT, InPlace, Moment, Pool, Queue, Reader, Writer};
@@ -62,7 +63,8 @@ impl Repository {
             }
             DatabaseUrl::SqliteMemory => {
                 // An in-memory database is its connection: there can be but one.
-                let options = sqlite(1, SqliteConnectOptions::new().in_memory(true));
+                let mut options = sqlite(1, SqliteConnectOptions::new().in_memory(true));
+                options.min_connections(1);
                 let schema = connect(options).await?;
                 let pool = Pool::of_one(schema.get_sqlite_connection_pool().clone());
                 (Reader::Sqlite(Arc::clone(&pool), None), Writer::Sqlite(Queue::new(pool)), schema)
@@ -73,7 +75,7 @@ impl Repository {
                 // switch it to the write-ahead log. There is one writer because
                 // SQLite has one; a queue before it is fair, its lock is not.
                 let writable = file.clone().create_if_missing(true);
-                let schema = connect(sqlite(one_more_than(1), writable)).await?;
+                let schema = connect_first(&sqlite(one_more_than(1), writable)).await?;
                 let writer = Pool::new(schema.get_sqlite_connection_pool().clone(), 1);
                 let readers = sqlite(one_more_than(SQLITE_READERS), file.read_only(true));
                 let readers = connect(readers).await?;
@@ -155,6 +157,20 @@ async fn connect(mut options: ConnectOptions) -> Result<DatabaseConnection> {
     Ok(Database::connect(options).await?)
 }
 
+/// The first to open a file. Of two programs that switch a new one to the
+/// write-ahead log at the same time SQLite refuses one at once, whatever the timeout.
+async fn connect_first(options: &ConnectOptions) -> Result<DatabaseConnection> {
+    let since = tokio::time::Instant::now();
+    loop {
+        match connect(options.clone()).await {
+            Err(Error::Busy(_)) if since.elapsed() < BUSY_TIMEOUT => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Of sqlx's pool, which migrations go to directly.
 fn one_more_than(connections: usize) -> u32 {
     u32::try_from(connections + 1).expect("a number of this file")
@@ -164,7 +180,6 @@ fn sqlite(connections: u32, file: SqliteConnectOptions) -> ConnectOptions {
     let mut options = ConnectOptions::new("sqlite:");
     options
         .max_connections(connections)
-        .min_connections(1)
         // A connection to a file does not go stale, and one to memory must
         // never be closed.
         .idle_timeout(None)

@@ -109,7 +109,7 @@ on_both_engines! {
             ("userName eq null", 1),
             ("userName pr", 4),
             (r#"userName ne "ann@x" and displayName eq "bob" and not (active pr)"#, 1),
-            (r#"emails[type eq "work"] or members pr"#, 0),
+            (r#"emails[type eq "work"] or members pr"#, 2),
             (r#"active eq true or meta.resourceType eq "Group""#, 4),
         ] {
             let found = client.find("/", filter).await;
