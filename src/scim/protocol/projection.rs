@@ -66,6 +66,10 @@ impl Projection {
     /// What is shown of the attribute of this name.
     #[must_use]
     pub fn part(&self, name: &str, of: &ResourceType) -> Part<'_> {
+        // Where nothing is chosen, as nearly always, no name is looked at.
+        if self.only.is_none() && self.without.is_nothing() {
+            return Part(Of::Whole);
+        }
         // RFC 7644 3.9: what is always returned is returned whatever is asked for
         // or excluded.
         if is_always_returned(name, of) {
@@ -146,6 +150,10 @@ impl Choice {
             place = place.below.entry(name.to_ascii_lowercase()).or_default();
         }
         place.whole = true;
+    }
+
+    fn is_nothing(&self) -> bool {
+        !self.whole && !self.core && self.below.is_empty()
     }
 
     fn at(&self, name: &str) -> Option<&Self> {
