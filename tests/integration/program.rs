@@ -101,7 +101,7 @@ on_both_engines! {
     }
 
     async fn no_secret_is_logged_by_the_program_at_its_most_verbose(server: TestServer) {
-        let process = Process::serve(&server.database).await;
+        let mut process = Process::serve(&server.database).await;
         let key = key(&server.database, &["--organization", ORGANIZATION]).await;
         let client = Client::new(&process.url, Some(&key));
         let created = client.create(ORGANIZATION).await;
@@ -114,6 +114,9 @@ on_both_engines! {
         grpc.list_scim_configurations(
             scimd::proto::gitpod::v1::ListScimConfigurationsRequest::default(),
         ).await.unwrap();
+        // Whatever waits to be written is, at the end.
+        process.signal("TERM").await;
+        process.ended().await;
         let log = process.log();
         assert!(log.contains(r#""level":"TRACE""#), "it is the most verbose level");
         assert!(log.contains("token regenerated"), "it is the log of those requests");
