@@ -90,7 +90,7 @@ fn one(
             Ok(())
         }
         Target::Elements(path, filter, sub) if members::is_meant(path, of) => {
-            members.push(members::matching(action, filter, sub.as_deref(), value)?);
+            members.extend(members::matching(action, filter, sub.as_deref(), value)?);
             Ok(())
         }
         Target::Attribute(path) => on_attribute(document, action, path, value, of),
@@ -155,6 +155,8 @@ fn on_extension(
     of: &ResourceType,
 ) -> Result<(), Fault> {
     let entries = match (action, value) {
+        // What it names, and never the whole for it.
+        (Action::Remove, Value::Object(entries)) => entries,
         (Action::Remove, _) | (Action::Replace, Value::Null) => {
             document.shift_remove(schema.id);
             return Ok(());

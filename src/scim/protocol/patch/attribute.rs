@@ -35,6 +35,12 @@ pub fn set(
         (Action::Remove, value) if attribute.multi_valued && !value.is_null() => {
             elements::remove(object, attribute, value)
         }
+        // The name of a person, of which the value names parts.
+        (Action::Remove, Value::Object(named))
+            if attribute.kind == Kind::Complex && attribute.default_sub_attribute().is_none() =>
+        {
+            merge(object, action, attribute, named)
+        }
         (Action::Remove, _) => remove(object, attribute),
         // RFC 7644 3.5.2.3: "If the target location specifies a complex
         // attribute, a set of sub-attributes SHALL be specified in the "value"

@@ -40,14 +40,9 @@ pub fn listed(
     if path.sub.as_deref().is_some_and(|sub| sub != "value") {
         return Err(Fault::new(ScimType::Mutability, format!("`{path}` cannot be changed.")));
     }
-    let entering = |operation: fn(_) -> _| {
-        let (ids, stray) = member_ids(value)?;
-        let stray = stray.map(MemberOperation::Stray);
-        Ok(stray.into_iter().chain([operation(ids)]).collect())
-    };
     match action {
-        Action::Add => entering(MemberOperation::Add),
-        Action::Replace => entering(MemberOperation::Replace),
+        Action::Add => entering(value, MemberOperation::Add),
+        Action::Replace => entering(value, MemberOperation::Replace),
         // Never the whole list for a list that happens to be empty.
         Action::Remove if value.is_null() => Ok(vec![MemberOperation::Replace(Vec::new())]),
         Action::Remove => {
@@ -59,13 +54,23 @@ pub fn listed(
     }
 }
 
+/// Those whom a value names, and what is wrong with what names nobody.
+fn entering(
+    value: &Value,
+    operation: fn(Vec<Uuid>) -> MemberOperation,
+) -> Result<Vec<MemberOperation>, Fault> {
+    let (ids, stray) = member_ids(value)?;
+    let stray = stray.map(MemberOperation::Stray);
+    Ok(stray.into_iter().chain([operation(ids)]).collect())
+}
+
 /// What a path with a filter does.
 pub fn matching(
     action: Action,
     filter: &Filter,
     sub: Option<&str>,
     value: &Value,
-) -> Result<MemberOperation, Fault> {
+) -> Result<Vec<MemberOperation>, Fault> {
     let action = match action {
         Action::Replace if value::is_none(value) => Action::Remove,
         action => action,
@@ -74,17 +79,12 @@ pub fn matching(
         (Action::Remove, None, Some(ids)) => {
             // An id that is none is nobody's: nobody is removed.
             let ids = ids.into_iter().filter_map(|id| Uuid::try_parse(id).ok());
-            Ok(MemberOperation::Remove(ids.collect()))
+            Ok(vec![MemberOperation::Remove(ids.collect())])
         }
-        (Action::Remove, None, None) => Ok(MemberOperation::RemoveMatching(filter.clone())),
+        (Action::Remove, None, None) => Ok(vec![MemberOperation::RemoveMatching(filter.clone())]),
         // Who is meant is said twice, or once.
         (Action::Add | Action::Replace, None, Some(ids)) if is_same(value, &ids) => {
-            match ids.iter().map(|id| Uuid::try_parse(id)).collect() {
-                Ok(ids) => Ok(MemberOperation::Add(ids)),
-                Err(_) => member_ids(&json!(ids)).map(|(_, stray)| {
-                    stray.map_or(MemberOperation::Add(Vec::new()), MemberOperation::Stray)
-                }),
-            }
+            entering(&json!(ids), MemberOperation::Add)
         }
         (Action::Add | Action::Replace, None, None) => {
             let detail = "Name members to add by their ids: `members[value eq \"id\"]`.";

@@ -63,6 +63,20 @@ fn what_only_looks_like_nothing_removes_nothing_unknown() {
 }
 
 #[test]
+fn a_value_names_what_is_removed_of_an_extension() {
+    let list = json!([{ "op": "remove", "path": ENTERPRISE, "value": { "department": "D" } }]);
+    let manager = json!({ "value": "m", "displayName": "M" });
+    let left = json!({ "userName": "u", ENTERPRISE: { "costCenter": "C", "manager": manager } });
+    assert_eq!(patched(&user(), &list), left);
+    let list = json!([{ "op": "remove", "path": ENTERPRISE, "value": {} }]);
+    assert_eq!(patched(&user(), &list), user());
+    for value in [json!(null), json!([])] {
+        let list = json!([{ "op": "remove", "path": ENTERPRISE, "value": value }]);
+        assert_eq!(patched(&user(), &list), json!({ "userName": "u" }));
+    }
+}
+
+#[test]
 fn sub_attributes_of_extensions_are_removed_one_by_one_and_with_the_last_the_extension() {
     let path = |name: &str| json!({ "op": "remove", "path": format!("{ENTERPRISE}:{name}") });
     let left = patched(&user(), &json!([path("manager.displayName")]));

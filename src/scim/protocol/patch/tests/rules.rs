@@ -85,6 +85,14 @@ fn what_only_looks_like_nothing_removes_nothing() {
 }
 
 #[test]
+fn a_value_names_what_is_removed_of_a_name() {
+    let removed = one(&json!({ "op": "remove", "path": "name", "value": { "givenName": "G" } }));
+    assert_eq!(removed, with(&json!({ "name": { "familyName": "F" } })));
+    assert_eq!(one(&json!({ "op": "remove", "path": "name", "value": {} })), user());
+    assert_eq!(one(&json!({ "op": "remove", "path": "name" })), with(&json!({ "name": null })));
+}
+
+#[test]
 fn a_path_that_is_malformed_is_no_new_attribute() {
     for name in ["emails[type eq \"work\" and].value", "name[givenName", "emails[type", "emails[]"]
     {
