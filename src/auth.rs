@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::model::{
-    ApiKeyId, Configuration, ConfigurationId, Instant, OrganizationId, Origin, RequestId, Role,
-    Scope,
+    ApiKey, ApiKeyId, Configuration, ConfigurationId, Instant, OrganizationId, Origin, RequestId,
+    Role, Scope,
 };
 use crate::repository::{self, Repository};
 use crate::token::{Kind, PlainToken};
@@ -119,13 +119,22 @@ impl Authenticator {
     async fn caller_by_key(&self, token: &PlainToken, request: RequestId) -> Result<Caller, Error> {
         let key = self.repository.read().api_key_of_token(&token.hash()).await?;
         let key = key.ok_or(Error::Unknown)?;
+        self.refuse_ended(&key)?;
+        Ok(Caller { key: key.id, scope: key.scope, request, role: key.role })
+    }
+
+    /// Refuses a caller who was let in before and whose key has ended since: for
+    /// answers that go on for ever.
+    pub async fn still(&self, caller: Caller) -> Result<(), Error> {
+        let key = self.repository.read().api_key(caller.key).await?;
+        self.refuse_ended(&key.ok_or(Error::Unknown)?)
+    }
+
+    fn refuse_ended(&self, key: &ApiKey) -> Result<(), Error> {
         if key.revoked_at.is_some() {
             return Err(Error::Revoked);
         }
-        if let Some(at) = key.expires_at {
-            self.refuse_expired(at)?;
-        }
-        Ok(Caller { key: key.id, scope: key.scope, request, role: key.role })
+        key.expires_at.map_or(Ok(()), |at| self.refuse_expired(at))
     }
 
     /// The identity provider behind an `Authorization` header of the SCIM

@@ -34,7 +34,7 @@ use crate::{scim, service};
 /// How long running requests may go on once no new ones are taken.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often to look whether a deleted configuration has left something behind.
-const PURGE_INTERVAL: Duration = Duration::from_secs(5);
+const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often to look whether a token ends soon.
 const NOTICE_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two batches of a purge: the turn of everybody else.

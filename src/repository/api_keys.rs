@@ -9,12 +9,26 @@ use super::{Error, Read, Result, Write};
 use crate::model::{ApiKey, ApiKeyId, Instant, NewApiKey, OrganizationId, Scope};
 use crate::token::TokenHash;
 
+/// What is read of a key for which the condition behind it holds.
+macro_rules! select {
+    () => {
+        "SELECT id, organization_id, role, name, hash, created_at, expires_at, revoked_at \
+         FROM api_keys WHERE "
+    };
+}
+
 impl Read {
     /// The key with this hash, be it expired or revoked.
     pub async fn api_key_of_token(&self, hash: &TokenHash) -> Result<Option<ApiKey>> {
-        const SQL: &str = "SELECT id, organization_id, role, name, hash, created_at, expires_at, \
-                 revoked_at FROM api_keys WHERE hash = $1";
+        const SQL: &str = concat!(select!(), "hash = $1");
         let row: Option<Model> = self.query_one(SQL, [StoredHash::from(hash).into()]).await?;
+        row.map(ApiKey::try_from).transpose()
+    }
+
+    /// The key with this id, be it expired or revoked.
+    pub async fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>> {
+        const SQL: &str = concat!(select!(), "id = $1");
+        let row: Option<Model> = self.query_one(SQL, [id.as_uuid().into()]).await?;
         row.map(ApiKey::try_from).transpose()
     }
 

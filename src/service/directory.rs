@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
 use super::pagination::{self, Place};
 use super::resource::{self, Owner};
 use super::rules::id;
-use crate::auth::Caller;
+use super::snapshot::Turns;
+use crate::auth::{Authenticator, Caller};
 use crate::model::{Condition, ConfigurationId, GroupId, Position, Scope, Slice, UserId, fold};
 use crate::proto::scimd::v1::directory_service_server::DirectoryService;
 use crate::proto::scimd::v1::{
@@ -21,24 +21,27 @@ use crate::proto::scimd::v1::{
 };
 use crate::repository::Repository;
 
-/// Each holds a connection for as long as its reader takes.
-const SNAPSHOTS_AT_ONCE: usize = 2;
-
 /// The service. Requests reach it authenticated, within the caller's role, and
 /// with all rules of their fields kept.
 pub struct Directory {
     pub(super) repository: Repository,
+    /// Who lets callers in, and says whether they may stay.
+    pub(super) authenticator: Authenticator,
     /// Cancelled when the server ends.
     pub(super) closed: CancellationToken,
-    /// How many snapshots may be taken at once.
-    pub(super) snapshots: Arc<Semaphore>,
+    /// Who may take snapshots.
+    pub(super) turns: Turns,
 }
 
 impl Directory {
     /// A service over `repository`.
     #[must_use]
-    pub fn new(repository: Repository, closed: CancellationToken) -> Self {
-        Self { repository, closed, snapshots: Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE)) }
+    pub fn new(
+        repository: Repository,
+        authenticator: Authenticator,
+        closed: CancellationToken,
+    ) -> Self {
+        Self { repository, authenticator, closed, turns: Turns::new() }
     }
 
     /// Lists users of an organization, or of one configuration of it.
@@ -62,10 +65,14 @@ impl Directory {
                 self.repository.read().users(owner.configuration, &condition, slice).await?;
             found.extend(users.into_iter().map(|user| (owner, user)));
         }
-        let pagination = walk.finish(&mut found, |(owner, user)| Place {
-            configuration: owner.configuration,
-            position: Position { created_at: user.created_at, id: user.id.as_uuid() },
-        });
+        let pagination = walk.finish(
+            &mut found,
+            |(_, user)| user.document.len(),
+            |(owner, user)| Place {
+                configuration: owner.configuration,
+                position: Position { created_at: user.created_at, id: user.id.as_uuid() },
+            },
+        );
         let users = found.into_iter().map(|(owner, user)| resource::user(owner, &user));
         Ok(ListUsersResponse {
             pagination: Some(pagination),
@@ -106,10 +113,14 @@ impl Directory {
                 self.repository.read().groups(owner.configuration, &condition, slice).await?;
             found.extend(groups.into_iter().map(|group| (owner, group)));
         }
-        let pagination = walk.finish(&mut found, |(owner, group)| Place {
-            configuration: owner.configuration,
-            position: Position { created_at: group.created_at, id: group.id.as_uuid() },
-        });
+        let pagination = walk.finish(
+            &mut found,
+            |(_, group)| group.document.len(),
+            |(owner, group)| Place {
+                configuration: owner.configuration,
+                position: Position { created_at: group.created_at, id: group.id.as_uuid() },
+            },
+        );
         let groups = found.into_iter().map(|(owner, group)| resource::group(owner, &group));
         let groups = groups.collect::<Result<_, _>>()?;
         Ok(ListGroupsResponse { pagination: Some(pagination), groups })

@@ -73,8 +73,8 @@ impl Directory {
         let organization = id("organization_id", &request.organization_id)?;
         caller.require_organization(organization)?;
         check(request.after, self.repository.read().event_bounds(organization).await?)?;
-        let follower =
-            Follower { directory: self, organization, after: request.after, heard: Instant::now() };
+        let (after, heard) = (request.after, Instant::now());
+        let follower = Follower { directory: self, caller, organization, after, heard };
         Ok(stream::try_unfold(Some(follower), async |follower| {
             let Some(mut follower) = follower else { return Ok(None) };
             Ok(Some((follower.next().await?, Some(follower))))
@@ -115,6 +115,7 @@ impl Directory {
 /// One who follows a feed.
 struct Follower {
     directory: Arc<Directory>,
+    caller: Caller,
     organization: OrganizationId,
     after: u64,
     /// When something was last said.
@@ -129,6 +130,7 @@ impl Follower {
             if self.directory.closed.is_cancelled() {
                 return Err(Error::Stopping);
             }
+            self.directory.authenticator.still(self.caller).await?;
             events = self.directory.events(self.organization, self.after, EVENTS_AT_ONCE).await?;
             if events.is_empty() {
                 let closed = self.directory.closed.cancelled();

@@ -87,7 +87,11 @@ pub struct Services {
 /// Everything that is not HTTP of its own kind: the services in all protocols,
 /// health and reflection, with an answer for whatever else is asked.
 pub fn router(services: Services) -> Router {
-    let directory = Arc::new(Directory::new(services.repository.clone(), services.closed.clone()));
+    let directory = Arc::new(Directory::new(
+        services.repository.clone(),
+        services.authenticator.clone(),
+        services.closed.clone(),
+    ));
     let accounts = Arc::new(Accounts::new(services.repository.clone()));
     let webhooks = Arc::new(Webhooks {
         repository: services.repository.clone(),

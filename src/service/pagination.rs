@@ -12,6 +12,10 @@ use crate::proto::gitpod::v1::{PaginationRequest, PaginationResponse};
 /// What `page_size` 0, or none at all, stands for.
 const DEFAULT_PAGE_SIZE: u32 = 25;
 
+/// About how much of stored documents one page carries: clients take messages of
+/// 4 MiB unless told otherwise, and a message says a part of a document twice.
+const MAX_PAGE_BYTES: usize = 1024 * 1024;
+
 /// The page that a request asks for.
 pub fn page(request: Option<&PaginationRequest>) -> Result<Page, Violation> {
     Ok(Page { after: token(request)?, limit: limit(request) })
@@ -61,15 +65,22 @@ impl Walk {
         (limit > 0).then_some(Slice { after, skip: 0, limit })
     }
 
-    /// Leaves of `found` what belongs on the page, and says where to go on.
+    /// Leaves of `found` what belongs on the page, fewer where they are large, and
+    /// says where to go on. `size` is about how many bytes one makes.
     pub fn finish<T>(
         &self,
         found: &mut Vec<T>,
+        size: impl Fn(&T) -> usize,
         place: impl FnOnce(&T) -> Place,
     ) -> PaginationResponse {
-        let limit = self.limit as usize;
-        let more = found.len() > limit;
-        found.truncate(limit);
+        let mut bytes = 0;
+        let fits = found.iter().take(self.limit as usize).take_while(|one| {
+            bytes += size(one);
+            bytes <= MAX_PAGE_BYTES
+        });
+        let fits = fits.count().max(1);
+        let more = found.len() > fits;
+        found.truncate(fits);
         next(found.last().filter(|_| more).map(place))
     }
 }

@@ -1,13 +1,14 @@
 //! The whole directory as it was at one moment.
 
+use std::collections::HashMap;
 use std::panic;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc::error::SendTimeoutError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -21,6 +22,8 @@ use crate::model::OrganizationId;
 use crate::proto::scimd::v1::{GetSnapshotRequest, GetSnapshotResponse, GroupMembers};
 use crate::repository::{Part, Snapshot};
 
+/// Snapshots of different organizations at once.
+const SNAPSHOTS_AT_ONCE: usize = 3;
 /// How long a caller waits for the snapshots of others.
 const TURN_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a snapshot, which has a connection of few, waits for its reader to
@@ -36,11 +39,10 @@ impl Directory {
     ) -> Result<impl Stream<Item = Result<GetSnapshotResponse, Error>> + use<>, Error> {
         let organization = id("organization_id", &request.organization_id)?;
         caller.require_organization(organization)?;
-        let permit = timeout(TURN_PATIENCE, Arc::clone(&self.snapshots).acquire_owned()).await;
-        let permit = permit.map_err(|_elapsed| Error::SnapshotsBusy)?;
-        let permit = permit.expect("the semaphore is never closed");
+        let turn = timeout(TURN_PATIENCE, self.turns.wait(organization)).await;
+        let turn = turn.map_err(|_elapsed| Error::SnapshotsBusy)?;
         let snapshot = self.repository.snapshot(organization).await?;
-        let teller = Teller { directory: self, organization, snapshot, _permit: permit };
+        let teller = Teller { directory: self, caller, organization, snapshot, _turn: turn };
         let parts = stream::try_unfold(teller, async |mut teller| {
             Ok(teller.next().await?.map(|part| (part, teller)))
         });
@@ -78,11 +80,52 @@ fn handed_over<T: Send + 'static>(
     })
 }
 
+/// Who may take snapshots: each holds a connection for as long as its reader takes.
+/// Of one organization there is one at a time, so that slow readers of it keep
+/// nobody else's waiting.
+pub(super) struct Turns {
+    all: Arc<Semaphore>,
+    /// Of the organizations that take one or wait for it.
+    own: Mutex<HashMap<OrganizationId, Weak<Semaphore>>>,
+}
+
+/// The turn of somebody, until it is dropped.
+struct Turn {
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        Self { all: Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE)), own: Mutex::default() }
+    }
+
+    async fn wait(&self, organization: OrganizationId) -> Turn {
+        const OPEN: &str = "the semaphores are never closed";
+        let own = self.own(organization).acquire_owned().await.expect(OPEN);
+        let all = Arc::clone(&self.all).acquire_owned().await.expect(OPEN);
+        Turn { _own: own, _all: all }
+    }
+
+    fn own(&self, organization: OrganizationId) -> Arc<Semaphore> {
+        // Nothing that is done under the lock can leave it half done.
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.retain(|_, semaphore| semaphore.strong_count() > 0);
+        if let Some(present) = own.get(&organization).and_then(Weak::upgrade) {
+            return present;
+        }
+        let new = Arc::new(Semaphore::new(1));
+        own.insert(organization, Arc::downgrade(&new));
+        new
+    }
+}
+
 struct Teller {
     directory: Arc<Directory>,
+    caller: Caller,
     organization: OrganizationId,
     snapshot: Snapshot,
-    _permit: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 impl Teller {
@@ -90,6 +133,7 @@ impl Teller {
         if self.directory.closed.is_cancelled() {
             return Err(Error::Stopping);
         }
+        self.directory.authenticator.still(self.caller).await?;
         let Some(part) = self.snapshot.next().await? else { return Ok(None) };
         let owner = |configuration| Owner { organization: self.organization, configuration };
         let mut response = GetSnapshotResponse::default();
@@ -141,6 +185,24 @@ mod tests {
             Ok((part < 3).then_some((part, (part + 1, held))))
         });
         (held, parts)
+    }
+
+    #[tokio::test]
+    async fn whoever_takes_many_snapshots_keeps_nobody_else_waiting() {
+        let turns = Turns::new();
+        let [one, other] = [1, 2].map(|id| OrganizationId::from(uuid::Uuid::from_u128(id)));
+        let is_ready = async |organization| {
+            timeout(Duration::from_millis(20), turns.wait(organization)).await.ok()
+        };
+        let first = is_ready(one).await;
+        assert!(first.is_some());
+        for _ in 0..SNAPSHOTS_AT_ONCE {
+            assert!(is_ready(one).await.is_none());
+        }
+        assert!(is_ready(other).await.is_some());
+        drop(first);
+        assert!(is_ready(one).await.is_some());
+        assert_eq!(turns.own.lock().expect("nobody panics").len(), 1, "who is done is forgotten");
     }
 
     #[tokio::test]

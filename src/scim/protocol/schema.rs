@@ -281,12 +281,13 @@ pub const COMMON: &[Attribute] = &[
 
 /// The sub-attributes of most multi-valued attributes (RFC 7643 2.4).
 macro_rules! values {
-    ($value:expr, $types:expr) => {
+    ($value:expr, $types:expr $(, $more:expr)?) => {
         &[
             $value,
             Attribute::string("display", "A name for display"),
             Attribute::string("type", "What the value is for").canonical($types),
             Attribute::new("primary", Kind::Boolean, "Whether this is the preferred value"),
+            $($more,)?
         ]
     };
 }
@@ -328,7 +329,16 @@ pub static USER_SCHEMA: Schema = Schema {
         Attribute::complex(
             "emails",
             "Email addresses",
-            values!(Attribute::string("value", "The address"), &["work", "home", "other"]),
+            values!(
+                Attribute::string("value", "The address"),
+                &["work", "home", "other"],
+                // Not of RFC 7643: for the linking of accounts.
+                Attribute::new(
+                    "verified",
+                    Kind::Boolean,
+                    "Whether the address is known to be the user's"
+                )
+            ),
         )
         .many(),
         Attribute::complex(

@@ -150,6 +150,58 @@ on_both_engines! {
         }
     }
 
+    async fn a_stream_ends_with_the_key_that_opened_it(server: TestServer) {
+        let world = World::new(&server).await;
+        let scope = Scope::Organization(world.organization);
+        let lasting = server.client(&server.key(scope, Role::Viewer, None).await);
+        let short = server.client(&server.key(scope, Role::Viewer, Some(Duration::from_hours(1))).await);
+        let mut streams = Vec::new();
+        for client in [&lasting, &short] {
+            let mut stream = client.stream(STREAM, after(&world, 0)).await;
+            assert!(stream.next().await.unwrap().is_some());
+            streams.push(stream);
+        }
+        let keys = server.repository.read().api_keys(Some(world.organization)).await.unwrap();
+        let key = keys.iter().find(|key| key.role == Role::Viewer && key.expires_at.is_none()).unwrap();
+        let tx = server.repository.write().await.unwrap();
+        tx.revoke_api_key(key.id).await.unwrap();
+        tx.commit().await.unwrap();
+        let ended = timeout(Duration::from_secs(5), streams[0].next()).await.unwrap().unwrap_err();
+        assert_eq!(ended["code"], "unauthenticated", "{ended}");
+        make_user(&world.tenant.scim, "ann").await;
+        assert!(streams[1].next().await.unwrap().is_some(), "the other one is still good");
+        server.advance(Duration::from_hours(1));
+        let ended = timeout(Duration::from_secs(5), streams[1].next()).await.unwrap().unwrap_err();
+        assert_eq!(ended["code"], "unauthenticated", "{ended}");
+    }
+
+    async fn attributes_in_another_order_are_no_change(server: TestServer) {
+        let world = World::new(&server).await;
+        let scim = &world.tenant.scim;
+        let text = r#"{"userName":"ann","name":{"givenName":"A","familyName":"B"},
+            "emails":[{"value":"a@x","type":"work","primary":true}],"urn:x:y":{"a":1,"b":2}}"#;
+        let other = r#"{"urn:x:y":{"b":2,"a":1},"emails":[{"primary":true,"type":"work","value":"a@x"}],
+            "NAME":{"familyName":"B","givenName":"A"},"userName":"ann"}"#;
+        let [body, reordered] = [text, other].map(|text| serde_json::from_str::<Value>(text).unwrap());
+        let made = scim.post("/Users", body).await.created();
+        let path = format!("/Users/{}", made["id"].as_str().unwrap());
+        server.advance(Duration::from_mins(1));
+        assert_eq!(scim.put(&path, reordered).await.ok()["meta"], made["meta"]);
+        let emails = json!([{ "op": "replace", "path": "emails", "value": [{ "primary": true, "value": "a@x", "type": "work" }] }]);
+        assert_eq!(scim.patch(&path, emails).await.ok()["meta"], made["meta"]);
+        let [body, reordered] = [
+            r#"{"displayName":"G","externalId":"e","urn:x:y":{"a":1,"b":2}}"#,
+            r#"{"urn:x:y":{"b":2,"a":1},"externalId":"e","displayName":"G"}"#,
+        ].map(|text| serde_json::from_str::<Value>(text).unwrap());
+        let made = scim.post("/Groups", body).await.created();
+        let path = format!("/Groups/{}", made["id"].as_str().unwrap());
+        server.advance(Duration::from_mins(1));
+        assert_eq!(scim.put(&path, reordered).await.ok()["meta"], made["meta"]);
+        // The configuration, the user, the group.
+        let events = world.ask("ListEvents", json!({})).await.ok()["events"].clone();
+        assert_eq!(events.as_array().unwrap().len(), 3, "{events}");
+    }
+
     async fn what_is_no_longer_kept_or_not_yet_told_is_out_of_range(server: TestServer) {
         let world = World::new(&server).await;
         make_user(&world.tenant.scim, "ann").await;

@@ -24,6 +24,27 @@ fn ann() -> Value {
 }
 
 on_both_engines! {
+    async fn a_page_ends_where_it_would_be_too_large_for_a_client(server: TestServer) {
+        let world = World::new(&server).await;
+        let large = "x".repeat(600_000);
+        for number in 0..4 {
+            let user = json!({ "userName": format!("u{number}"), "title": large });
+            world.tenant.scim.post("/Users", user).await.created();
+        }
+        let (mut seen, mut pages, mut token) = (Vec::new(), 0, String::new());
+        loop {
+            let page = world.ask("ListUsers", json!({ "pagination": { "token": token } })).await;
+            seen.extend(ids(&page, "users"));
+            pages += 1;
+            match page.ok()["pagination"]["nextToken"].as_str() {
+                Some(next) => token = next.to_owned(),
+                None => break,
+            }
+        }
+        seen.dedup();
+        assert_eq!((seen.len(), pages), (4, 4));
+    }
+
     async fn a_user_has_typed_fields_and_all_that_the_identity_provider_sent(server: TestServer) {
         let world = World::new(&server).await;
         let id = world.tenant.scim.post("/Users", ann()).await.body["id"].as_str().unwrap().to_owned();

@@ -85,6 +85,28 @@ fn what_only_looks_like_nothing_removes_nothing() {
 }
 
 #[test]
+fn an_address_is_marked_as_verified_by_path_also_with_its_value() {
+    let emails = |verified: Value| {
+        json!([{ "value": "n@x", "type": "work", "verified": verified },
+               { "value": "b@x", "type": "home" }])
+    };
+    let value =
+        json!({ "op": "replace", "path": "emails[type eq \"work\"].value", "value": "n@x" });
+    for mark in [json!(true), json!("True")] {
+        let path = "emails[type eq \"work\"].verified";
+        let mark = json!({ "op": "add", "path": path, "value": mark });
+        let marked = patched(&user(), &json!([value, mark]));
+        assert_eq!(marked["emails"], emails(json!(true)));
+        // Whoever vouched for the one did not see the other.
+        let other =
+            json!({ "op": "replace", "path": "emails[type eq \"work\"].value", "value": "c@x" });
+        assert_eq!(patched(&marked, &json!([other]))["emails"][0].get("verified"), None);
+        let off = json!({ "op": "replace", "path": path, "value": "False" });
+        assert_eq!(patched(&marked, &json!([off]))["emails"], emails(json!(false)));
+    }
+}
+
+#[test]
 fn a_value_names_what_is_removed_of_a_name() {
     let removed = one(&json!({ "op": "remove", "path": "name", "value": { "givenName": "G" } }));
     assert_eq!(removed, with(&json!({ "name": { "familyName": "F" } })));
