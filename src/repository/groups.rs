@@ -126,12 +126,9 @@ impl Write {
                 .await?;
         let Some(mut row) = row else { return Ok(None) };
         let next = (row.version + 1, self.now.as_micros());
-        // Attributes in another order are the same.
-        let content = content
-            .map(|content| (changed_paths(&row.document, &content.document), content))
-            .filter(|(changed, _)| !changed.is_empty());
-        if let Some((changed, content)) = content {
+        if let Some(content) = content {
             (row.version, row.updated_at) = next;
+            let changed = changed_paths(&row.document, &content.document);
             row.document.clone_from(&content.document);
             if !self.store_content(configuration, &row, content).await? {
                 return Ok(Some(Written::NameTaken));

@@ -126,7 +126,7 @@ impl Write {
         Ok(Written::Done(user))
     }
 
-    /// Stores a user anew, as its next version, if anything is different. One that has an account keeps it,
+    /// Stores a user anew, as its next version. One that has an account keeps it,
     /// whatever its email is; one that has none gets its account with its email.
     /// Where the `userName` is taken or the account is not the user's, nothing is
     /// to be committed.
@@ -137,10 +137,6 @@ impl Write {
         content: UserContent,
     ) -> Result<Written<User, LinkRefusal>> {
         let changed = changed_paths(&before.user.document, &content.document);
-        // Attributes in another order are the same.
-        if changed.is_empty() {
-            return Ok(Written::Done(before.user.clone()));
-        }
         let renamed = content.user_name_key != before.user_name_key;
         let relink = if changed.iter().any(|path| path == "emails") {
             self.relink(configuration, before, &content).await?

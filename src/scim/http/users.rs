@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::error::Error;
 use super::precondition::check_if_match;
-use super::stored::{Stored, object, shown};
+use super::stored::{Stored, is_same, object, shown};
 use crate::model::{LinkRefusal, UserId, Written};
 use crate::repository::Write;
 use crate::scim::protocol::projection::Projection;
@@ -107,7 +107,7 @@ async fn change(
     edit(&mut document)?;
     let user_name = user_name(&document);
     let content = resource::user_content(document)?;
-    let user = if content.document == user.user.document {
+    let user = if is_same(&content.document, &user.user.document) {
         user.user
     } else {
         match tx.update_user(client.configuration, &user, content).await? {
