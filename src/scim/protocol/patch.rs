@@ -223,6 +223,12 @@ fn on_attribute(
     })
 }
 
+/// What is told of a value that says nothing, and does not say that there is none.
+fn no_value(name: &str, value: &Value) -> Fault {
+    let found = value::excerpt(value);
+    Fault::value(format!("`{name}` names no value: {found}. Send null for none."))
+}
+
 fn is_writable(path: &AttributePath) -> bool {
     let is_schemas = path.extension.is_none() && path.name == "schemas";
     !is_schemas && [path.attribute, path.sub_attribute].into_iter().flatten().all(is_stored)

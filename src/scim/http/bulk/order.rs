@@ -71,15 +71,14 @@ impl Order {
         }
         let mut users: Vec<_> =
             waiting.iter().filter(|operation| operation.is_new_user()).collect();
-        self.promised = users.iter().filter_map(|user| user.bulk_id.clone()).collect();
         // Without those who wait for something else, others wait for something else.
         loop {
+            self.promised = users.iter().filter_map(|user| user.bulk_id.clone()).collect();
             let before = users.len();
             users.retain(|user| self.open(user).next().is_none());
             if users.len() == before {
                 return;
             }
-            self.promised = users.iter().filter_map(|user| user.bulk_id.clone()).collect();
         }
     }
 

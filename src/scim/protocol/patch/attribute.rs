@@ -7,7 +7,7 @@ use super::super::path::AttributePath;
 use super::super::resource::{coerce, is_stored};
 use super::super::schema::{Attribute, Kind};
 use super::super::value::{self, Object};
-use super::{Action, elements, unknown, within};
+use super::{Action, elements, no_value, unknown, within};
 
 /// Changes an attribute in the object that holds it.
 pub fn set(
@@ -69,9 +69,7 @@ pub fn set(
 pub fn given(attribute: &Attribute, value: &Value) -> Result<Option<Value>, Fault> {
     let given = coerce(attribute, value)?;
     if given.is_none() && !value::is_none(value) {
-        let found = value::excerpt(value);
-        let detail = format!("`{}` names no value: {found}. Send null for none.", attribute.name);
-        return Err(Fault::value(detail));
+        return Err(no_value(attribute.name, value));
     }
     Ok(given)
 }

@@ -9,7 +9,7 @@ use super::super::path::AttributePath;
 use super::super::resource::{MAX_VALUES, keep};
 use super::super::schema::ResourceType;
 use super::super::value::{self, Object};
-use super::{Action, within};
+use super::{Action, no_value, within};
 
 /// Changes what a path names in the object that holds it.
 pub fn set(
@@ -45,11 +45,7 @@ pub fn change(object: &mut Object, action: Action, name: &str, value: &Value) ->
         (Action::Add, _, value) if value::is_none(value) => {}
         // No attribute is named, so that none is changed.
         (_, _, Value::Object(named)) if named.is_empty() => {}
-        (_, _, value) if is_empty_talk(value) => {
-            let found = value::excerpt(value);
-            let detail = format!("`{name}` names no value: {found}. Send null for none.");
-            return Err(Fault::value(detail));
-        }
+        (_, _, value) if is_empty_talk(value) => return Err(no_value(name, value)),
         (Action::Add, Some(Value::Array(present)), added) => {
             let mut known: HashSet<_> = present.iter().cloned().collect();
             let added = value::items(added).map(value::assigned);
