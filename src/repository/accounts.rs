@@ -1,11 +1,10 @@
 //! Accounts: reading and removing them. How they come to be is in `linking` and
 //! `import`.
 
-use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
+use super::connection::from_row;
 use super::entity::account::{Column, Entity, Model};
 use super::{Error, Read, Repository, Result, Write};
 use crate::model::{Account, AccountFilter, AccountId, Instant, LinkReason, OrganizationId};
@@ -64,6 +63,7 @@ impl Repository {
 
     async fn delete_some(&self, organization: OrganizationId, id: AccountId) -> Result<Deletion> {
         let tx = self.write().await?;
+        tx.transaction.take_long(true);
         let deletion = tx.delete_account(organization, id).await?;
         tx.commit().await?;
         Ok(deletion)
@@ -78,7 +78,7 @@ impl Write {
     ) -> Result<Deletion> {
         // Nobody is linked to it meanwhile: that takes the row too.
         let found = Entity::find_by_id((organization.as_uuid(), id.as_uuid())).lock_exclusive();
-        if found.one(&self.transaction).await?.is_none() {
+        if self.select::<Model>(&found).await?.is_empty() {
             return Ok(Deletion::NotFound);
         }
         self.unlink_some(organization, id).await?;
@@ -89,7 +89,7 @@ impl Write {
         }
         self.forget_users(id).await?;
         let key = (organization.as_uuid(), id.as_uuid());
-        Entity::delete_by_id(key).exec(&self.transaction).await?;
+        self.perform(&Entity::delete_by_id(key)).await?;
         self.record_account_deleted(organization, id);
         Ok(Deletion::Done)
     }
@@ -152,8 +152,9 @@ impl From<Model> for Account {
     }
 }
 
-#[derive(FromQueryResult)]
 struct Unlinked {
     configuration_id: Uuid,
     id: Uuid,
 }
+
+from_row!(Unlinked { configuration_id, id });

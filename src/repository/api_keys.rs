@@ -1,7 +1,7 @@
 //! API keys.
 
 use sea_orm::sea_query::ExprTrait;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::entity::StoredHash;
 use super::entity::api_key::{ActiveModel, Column, Entity, Model};
@@ -48,29 +48,28 @@ impl Write {
     /// Makes a key whose secret has this hash.
     pub async fn create_api_key(&self, new: NewApiKey, token: &TokenHash) -> Result<ApiKey> {
         let id = ApiKeyId::new(self.now, self.random_bytes());
-        let row = ActiveModel {
-            id: Set(id.as_uuid()),
-            organization_id: Set(new.scope.organization().map(OrganizationId::as_uuid)),
-            role: Set(new.role.as_str().to_owned()),
-            name: Set(new.name),
-            hash: Set(token.into()),
-            created_at: Set(self.now.as_micros()),
-            expires_at: Set(new.expires_at.map(Instant::as_micros)),
-            revoked_at: Set(None),
+        let row = Model {
+            id: id.as_uuid(),
+            organization_id: new.scope.organization().map(OrganizationId::as_uuid),
+            role: new.role.as_str().to_owned(),
+            name: new.name,
+            hash: token.into(),
+            created_at: self.now.as_micros(),
+            expires_at: new.expires_at.map(Instant::as_micros),
+            revoked_at: None,
         };
-        row.insert(&self.transaction).await?.try_into()
+        self.perform(&Entity::insert(ActiveModel::from(row.clone()).reset_all())).await?;
+        row.try_into()
     }
 
     /// Ends a key from now on; one that is revoked already stays as it is.
     /// `false`: there is no such key.
     pub async fn revoke_api_key(&self, id: ApiKeyId) -> Result<bool> {
         let revoked_at = Column::RevokedAt.into_expr().if_null(self.now.as_micros());
-        let updated = Entity::update_many()
+        let update = Entity::update_many()
             .col_expr(Column::RevokedAt, revoked_at)
-            .filter(Column::Id.eq(id.as_uuid()))
-            .exec(&self.transaction)
-            .await?;
-        Ok(updated.rows_affected > 0)
+            .filter(Column::Id.eq(id.as_uuid()));
+        Ok(self.perform(&update).await? > 0)
     }
 }
 

@@ -1,13 +1,14 @@
 //! SCIM configurations and the one token of each.
 
-use sea_orm::sea_query::{Expr, ExprTrait, LockType, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, LockType, Query, SimpleExpr};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Set,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Iterable, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
 };
 
 use uuid::Uuid;
 
+use super::connection::Rows;
 use super::entity::StoredHash;
 use super::entity::configuration::{ActiveModel, Column, Entity, Model};
 use super::{Read, Result, Write};
@@ -93,20 +94,21 @@ impl Write {
         token: &TokenHash,
     ) -> Result<Configuration> {
         let id = ConfigurationId::new(self.now, self.random_bytes());
-        let row = ActiveModel {
-            id: Set(id.as_uuid()),
-            organization_id: Set(new.organization_id.as_uuid()),
-            name: Set(new.name),
-            enabled: Set(true),
-            sso_configuration_id: Set(Some(new.sso_configuration_id.as_uuid())),
-            allow_unverified_email_account_linking: Set(new.allow_unverified_email_account_linking),
-            token_hash: Set(token.into()),
-            token_lifetime: Set(micros(new.token_lifetime)),
-            token_expires_at: Set(self.now.as_micros() + micros(new.token_lifetime)),
-            created_at: Set(self.now.as_micros()),
-            updated_at: Set(self.now.as_micros()),
+        let row = Model {
+            id: id.as_uuid(),
+            organization_id: new.organization_id.as_uuid(),
+            name: new.name,
+            enabled: true,
+            sso_configuration_id: Some(new.sso_configuration_id.as_uuid()),
+            allow_unverified_email_account_linking: new.allow_unverified_email_account_linking,
+            token_hash: token.into(),
+            token_lifetime: micros(new.token_lifetime),
+            token_expires_at: self.now.as_micros() + micros(new.token_lifetime),
+            created_at: self.now.as_micros(),
+            updated_at: self.now.as_micros(),
         };
-        let made = row.insert(&self.transaction).await?.into();
+        self.perform(&Entity::insert(ActiveModel::from(row.clone()).reset_all())).await?;
+        let made = row.into();
         self.schedule_token_notice(&made).await?;
         self.record_configuration(EventKind::ConfigurationCreated, &made, &[]);
         Ok(made)
@@ -120,11 +122,8 @@ impl Write {
         id: ConfigurationId,
         change: ConfigurationChange,
     ) -> Result<Option<Configuration>> {
-        let previous = Entity::find()
-            .filter(one(scope, id))
-            .lock(LockType::NoKeyUpdate)
-            .one(&self.transaction)
-            .await?;
+        let previous = Entity::find().filter(one(scope, id)).lock(LockType::NoKeyUpdate);
+        let previous: Option<Model> = self.select(&previous).await?.pop();
         let Some(previous) = previous.map(Configuration::from) else { return Ok(None) };
         if change.is_empty() {
             return Ok(Some(previous));
@@ -185,13 +184,14 @@ impl Write {
     /// [`Repository::purge_once`](super::Repository::purge_once). `false`: there
     /// is no such configuration within `scope`.
     pub async fn delete_configuration(&self, scope: Scope, id: ConfigurationId) -> Result<bool> {
-        let deleted = Entity::delete_many()
-            .filter(one(scope, id))
-            .exec_with_returning(&self.transaction)
-            .await?;
-        let Some(deleted) = deleted.into_iter().next() else { return Ok(false) };
+        let mut delete = Entity::delete_many().filter(one(scope, id)).into_query();
+        delete.returning(Query::returning().column(Column::OrganizationId));
+        let delete = self.backend().build(&delete);
+        let Some(organization) = self.transaction.row::<Uuid>(delete).await? else {
+            return Ok(false);
+        };
         self.cancel_token_notice(id).await?;
-        self.note_purge(id, deleted.organization_id.into()).await?;
+        self.note_purge(id, organization.into()).await?;
         Ok(true)
     }
 
@@ -229,12 +229,13 @@ impl Write {
         let update = values
             .into_iter()
             .fold(Entity::update_many(), |update, (column, value)| update.col_expr(column, value));
-        let rows = update
+        let mut update = update
             .col_expr(Column::UpdatedAt, self.now.as_micros().into())
             .filter(one(scope, id))
-            .exec_with_returning(&self.transaction)
-            .await?;
-        Ok(rows.into_iter().next().map(Configuration::from))
+            .into_query();
+        update.returning(Query::returning().columns(Column::iter()));
+        let row: Option<Model> = self.transaction.row(self.backend().build(&update)).await?;
+        Ok(row.map(Configuration::from))
     }
 }
 

@@ -36,11 +36,8 @@ async fn number<C: Rows>(
     configuration: ConfigurationId,
     sql: String,
 ) -> Result<Option<i64>> {
-    let statement = Statement::from_sql_and_values(
-        connection.get_database_backend(),
-        sql,
-        [configuration.as_uuid().into()],
-    );
+    let statement =
+        Statement::from_sql_and_values(connection.backend(), sql, [configuration.as_uuid().into()]);
     Ok(connection.row(statement).await?)
 }
 

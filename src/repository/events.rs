@@ -76,6 +76,7 @@ impl Repository {
         before: Instant,
     ) -> Result<bool> {
         let tx = self.write().await?;
+        tx.transaction.take_long(true);
         let more = tx.forget_events(organization, before, FORGOTTEN_AT_ONCE).await?;
         tx.commit().await?;
         Ok(more)
@@ -128,7 +129,7 @@ pub(super) async fn query<T: FromRow, C: Rows, const N: usize>(
     sql: &str,
     values: [Value; N],
 ) -> Result<Vec<T>> {
-    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    let statement = Statement::from_sql_and_values(connection.backend(), sql, values);
     Ok(connection.rows(statement).await?)
 }
 

@@ -222,8 +222,13 @@ impl Write {
     }
 
     async fn write_at_once(&self, feed: Feed, events: Vec<Recorded>, is_end: bool) -> Result<()> {
-        let sql = statement(self.backend(), feed, events.len());
         let count = i64::try_from(events.len()).expect("they are at most EVENTS_AT_ONCE");
+        if self.backend() == DbBackend::Sqlite
+            && self.execute(counted_on_sqlite(feed), [feed.id().into(), count.into()]).await? == 0
+        {
+            return Err(Error::ConfigurationGone);
+        }
+        let sql = statement(self.backend(), feed, events.len());
         let mut values: Vec<Value> =
             vec![feed.id().into(), count.into(), self.now.as_micros().into(), is_end.into()];
         for event in events {
@@ -260,34 +265,35 @@ fn in_line(feed: Feed) -> String {
     format!("SELECT {organization}, $2::bigint FROM {}", from.replace("{line}", &line))
 }
 
-/// The statement that writes so many events: the counter is moved and read, and
-/// all rows are written, in one round trip.
+/// What moves the counter by `$2`, for `$1`, of which `source` makes a row.
+fn counted(source: &str) -> String {
+    format!(
+        "INSERT INTO scim_feeds (organization_id, newest) {source} \
+         ON CONFLICT (organization_id) \
+         DO UPDATE SET newest = scim_feeds.newest + excluded.newest"
+    )
+}
+
+/// A statement of its own on SQLite, which has no `INSERT` within another.
+fn counted_on_sqlite(feed: Feed) -> String {
+    counted(match feed {
+        Feed::OwnerOf(_) => "SELECT organization_id, $2 FROM scim_configurations WHERE id = $1",
+        Feed::Of(_) => "VALUES ($1, $2)",
+    })
+}
+
+/// The statement that writes so many events, all rows in one round trip. On
+/// PostgreSQL it moves and reads the counter, too.
 ///
 /// `$1` is the feed, `$2` how many, `$3` the instant, `$4` whether the last one
 /// ends the transaction; then follow the values of each event.
 fn statement(backend: DbBackend, feed: Feed, events: usize) -> String {
-    let (source, owner) = match feed {
-        Feed::OwnerOf(_) => (
-            "SELECT organization_id, $2 FROM scim_configurations WHERE id = $1",
-            "(SELECT organization_id FROM scim_configurations WHERE id = $1)",
-        ),
-        Feed::Of(_) => ("VALUES ($1, $2)", "$1"),
+    let types = match backend {
+        DbBackend::Sqlite => [""; COLUMNS],
+        _ => [
+            "bigint", "bytea", "uuid", "uuid", "bigint", "bigint", "text", "text", "uuid", "bigint",
+        ],
     };
-    let (source, types) = match backend {
-        DbBackend::Sqlite => (source.to_owned(), [""; COLUMNS]),
-        _ => (
-            in_line(feed),
-            [
-                "bigint", "bytea", "uuid", "uuid", "bigint", "bigint", "text", "text", "uuid",
-                "bigint",
-            ],
-        ),
-    };
-    let counted = format!(
-        "INSERT INTO scim_feeds (organization_id, newest) {source} \
-         ON CONFLICT (organization_id) \
-         DO UPDATE SET newest = scim_feeds.newest + excluded.newest"
-    );
     let mut rows = String::new();
     for event in 0..events {
         let separator = if event == 0 { "" } else { ", " };
@@ -305,25 +311,29 @@ fn statement(backend: DbBackend, feed: Feed, events: usize) -> String {
          account_id, account_reason";
     let last = events - 1;
     match backend {
-        // Two statements in one text: SQLite has no INSERT within a SELECT.
         DbBackend::Sqlite => format!(
-            "{counted}; \
-             INSERT INTO scim_events ({columns}) \
+            "INSERT INTO scim_events ({columns}) \
              SELECT feed.organization_id, feed.newest - $2 + 1 + event.column1, $3, \
-                 $4 AND event.column1 = {last}, event.column2, event.column3, event.column4, event.column5, \
-                 event.column6, event.column7, event.column8, event.column9, \
+                 $4 AND event.column1 = {last}, event.column2, event.column3, event.column4, \
+                 event.column5, event.column6, event.column7, event.column8, event.column9, \
                  event.column10, event.column11 \
              FROM scim_feeds AS feed, (VALUES {rows}) AS event \
-             WHERE feed.organization_id = {owner}"
+             WHERE feed.organization_id = {}",
+            match feed {
+                Feed::OwnerOf(_) =>
+                    "(SELECT organization_id FROM scim_configurations WHERE id = $1)",
+                Feed::Of(_) => "$1",
+            }
         ),
         _ => format!(
-            "WITH feed AS ({counted} RETURNING organization_id, newest) \
+            "WITH feed AS ({} RETURNING organization_id, newest) \
              INSERT INTO scim_events ({columns}) \
              SELECT feed.organization_id, feed.newest - $2::bigint + 1 + event.column1, $3::bigint, \
                  $4::boolean AND event.column1 = {last}, event.column2, event.column3, \
                  event.column4, event.column5, event.column6, event.column7, event.column8, \
                  event.column9, event.column10, event.column11 \
-             FROM feed, (VALUES {rows}) AS event"
+             FROM feed, (VALUES {rows}) AS event",
+            counted(&in_line(feed))
         ),
     }
 }

@@ -2,15 +2,15 @@
 //! sign in is asked by what the user was called.
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
+use super::connection::from_row;
 use super::entity::former_user::{ActiveModel, Column, Entity};
 use super::{Result, Write};
 use crate::model::{AccountId, ConfigurationId, OrganizationId, UserId};
 
 /// Of a user that is deleted.
-#[derive(FromQueryResult)]
 pub(super) struct Leaving {
     pub id: Uuid,
     account_id: Option<Uuid>,
@@ -18,6 +18,8 @@ pub(super) struct Leaving {
     external_id: Option<String>,
     other_email_key: Option<String>,
 }
+
+from_row!(Leaving { id, account_id, user_name_key, external_id, other_email_key });
 
 /// What is read of it.
 pub(super) const LEAVING: &str = "id, account_id, user_name_key, external_id, other_email_key";
@@ -50,10 +52,8 @@ impl Write {
 
     /// Forgets what an account remembers.
     pub(super) async fn forget_users(&self, account: AccountId) -> Result<()> {
-        Entity::delete_many()
-            .filter(Column::AccountId.eq(account.as_uuid()))
-            .exec(&self.transaction)
-            .await?;
+        let delete = Entity::delete_many().filter(Column::AccountId.eq(account.as_uuid()));
+        self.perform(&delete).await?;
         Ok(())
     }
 
@@ -93,8 +93,7 @@ impl Write {
             Column::DeletedAt,
         ];
         let newest = OnConflict::columns(key).update_columns(values).to_owned();
-        let insert = Entity::insert_many(rows).on_conflict(newest);
-        insert.exec_without_returning(&self.transaction).await?;
+        self.perform(&Entity::insert_many(rows).on_conflict(newest)).await?;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set, UpdateMany};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryTrait, Set, UpdateMany};
 
 use super::entity::group::{ActiveModel, Column, Entity};
 use super::query::Kind;
@@ -150,10 +150,8 @@ impl Write {
     /// a new version. `false`: there is no such group.
     pub async fn delete_group(&self, configuration: ConfigurationId, id: GroupId) -> Result<bool> {
         self.lock_groups_of(configuration, id.as_uuid()).await?;
-        let deleted = Entity::delete_by_id((configuration.as_uuid(), id.as_uuid()))
-            .exec(&self.transaction)
-            .await?;
-        if deleted.rows_affected == 0 {
+        let group = Entity::delete_by_id((configuration.as_uuid(), id.as_uuid()));
+        if self.perform(&group).await? == 0 {
             return Ok(false);
         }
         self.leave_groups(configuration, MemberId::Group(id)).await?;
@@ -178,7 +176,8 @@ impl Write {
             updated_at: Set(row.updated_at),
             ..Default::default()
         });
-        Ok(self.unless_taken(update.exec(&self.transaction)).await?.is_some())
+        let update = self.transaction.execute(update.build(self.backend()));
+        Ok(self.unless_taken(update).await?.is_some())
     }
 
     /// Stores that there are so many members more.
@@ -188,15 +187,14 @@ impl Write {
         row: &Row,
         more: i64,
     ) -> Result<()> {
-        one(configuration, row)
+        let update = one(configuration, row)
             .set(ActiveModel {
                 version: Set(row.version),
                 updated_at: Set(row.updated_at),
                 ..Default::default()
             })
-            .col_expr(Column::MemberCount, Expr::col(Column::MemberCount).add(more))
-            .exec(&self.transaction)
-            .await?;
+            .col_expr(Column::MemberCount, Expr::col(Column::MemberCount).add(more));
+        self.perform(&update).await?;
         Ok(())
     }
 }

@@ -4,10 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, Set, SqlErr};
+use sea_orm::{ActiveModelTrait, DbBackend, EntityTrait, QueryTrait, Set};
 use uuid::Uuid;
 
-use super::entity::account::{ActiveModel, Entity, Model};
+use super::connection::{Failure, from_row};
+use super::entity::account::{ActiveModel, Entity, Model, columns};
 use super::{Error, Repository, Result, Write};
 use crate::model::{
     AccountId, Import, ImportConflict, ImportedAccount, LinkReason, OrganizationId, fold,
@@ -42,6 +43,7 @@ impl Repository {
         accounts: &[ImportedAccount],
     ) -> Result<Imported> {
         let tx = self.write().await?;
+        tx.transaction.take_long(true);
         let imported = tx.import_accounts(organization, accounts).await?;
         if imported.is_ok() {
             tx.commit().await?;
@@ -57,13 +59,15 @@ struct Present {
 }
 
 /// What the users of an account that nobody has claimed have to say of it.
-#[derive(Clone, Copy, Default, FromQueryResult)]
+#[derive(Clone, Copy, Default)]
 struct Users {
     /// One was linked without a proof that its configuration asks for.
     has_unproven: bool,
     /// The configuration of one asks for proofs.
     asks_proofs: bool,
 }
+
+from_row!(Users { has_unproven, asks_proofs });
 
 /// The accounts that items may be about, to be found by each of their keys.
 #[derive(Default)]
@@ -172,11 +176,12 @@ impl Write {
         let ids = super::ids::among(self.backend(), "$4");
         let lock = self.on_postgres("FOR UPDATE OF account");
         let sql = format!(
-            "SELECT account.* FROM scim_accounts AS account \
+            "SELECT {} FROM scim_accounts AS account \
              WHERE account.organization_id = $1 AND account.id IN \
                  ({by_client_id} UNION {by_email} \
                   UNION SELECT id FROM scim_accounts WHERE organization_id = $1 AND id{ids}) \
-             ORDER BY account.id {lock}"
+             ORDER BY account.id {lock}",
+            columns("account")
         );
         let client_ids: Vec<_> = items.iter().map(|item| &item.client_id).collect();
         let named = items.iter().filter_map(|item| item.account).map(AccountId::as_uuid);
@@ -282,15 +287,12 @@ impl Write {
         if !new.is_empty() {
             let rows = new.iter().map(|plan| ActiveModel::from(plan.after.clone()));
             let rows = rows.map(ActiveModelTrait::reset_all);
-            let insert = Entity::insert_many(rows)
-                .on_conflict(OnConflict::new().do_nothing().to_owned())
-                .exec_without_returning(&self.transaction)
-                .await?;
-            if insert < new.len() as u64 {
+            let insert =
+                Entity::insert_many(rows).on_conflict(OnConflict::new().do_nothing().to_owned());
+            if self.perform(&insert).await? < new.len() as u64 {
                 // Somebody was provisioned with one of the emails since they were
                 // looked for. All is begun anew.
-                let reason = "an account was made at the same time".to_owned();
-                return Err(Error::Deadlock(DbErr::Custom(reason)));
+                return Err(Failure::Overtaken("an account was made at the same time").into());
             }
         }
         for plan in plans.iter().filter(|plan| plan.before.as_ref() != Some(&plan.after)) {
@@ -305,12 +307,11 @@ impl Write {
             id: Set(row.id),
             ..ActiveModel::from(row).reset_all()
         };
-        match Entity::update(row).exec(&self.transaction).await {
+        let update = Entity::update(row).validate()?;
+        match self.transaction.execute(update.build(self.backend())).await {
             // Somebody was provisioned with the email since it was looked for. All is
             // begun anew.
-            Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-                Err(Error::Deadlock(error))
-            }
+            Err(failure) if failure.is_unique_violation() => Err(Error::Deadlock(failure)),
             outcome => Ok(outcome.map(drop)?),
         }
     }

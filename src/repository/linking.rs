@@ -1,11 +1,11 @@
 //! Which account a provisioned user belongs to.
 
-use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QuerySelect,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
-use super::entity::account::Model;
+use super::connection::from_row;
+use super::entity::account::{Model, columns};
 use super::{Error, Result, Write};
 use crate::model::{
     Account, AccountId, Candidate, ConfigurationId, Link, LinkReason, LinkRefusal, OrganizationId,
@@ -158,7 +158,8 @@ impl Write {
     pub(super) async fn is_held(&self, account: AccountId) -> Result<bool> {
         use super::entity::user::{Column, Entity};
         let holders = Entity::find().filter(Column::AccountId.eq(account.as_uuid()));
-        Ok(holders.limit(1).count(&self.transaction).await? > 0)
+        let holder = holders.select_only().column(Column::Id).limit(1);
+        Ok(!self.select::<Uuid>(&holder).await?.is_empty())
     }
 
     /// The account of this email where the user, before it was deleted, had the
@@ -206,33 +207,22 @@ fn remembers(email_key: &str, user_name_key: &str, external_id: &str) -> String 
 
 /// What is read of an account for a user of a configuration.
 fn found(account: &str, configuration: &str) -> String {
-    let columns = [
-        "organization_id",
-        "id",
-        "client_id",
-        "email",
-        "email_key",
-        "email_verified",
-        "configuration_id",
-        "created_at",
-        "updated_at",
-    ];
-    let columns = columns.map(|column| format!("{account}.{column} AS {column}")).join(", ");
     format!(
-        "{columns}, \
+        "{}, \
          (SELECT allow_unverified_email_account_linking FROM scim_configurations \
           WHERE id = {configuration}) AS is_unverified_allowed, \
          COALESCE({account}.configuration_id = {configuration}, FALSE) AS is_made_here, \
          EXISTS (SELECT 1 FROM scim_users AS holder WHERE holder.account_id = {account}.id) \
-             AS is_held"
+             AS is_held",
+        columns(account)
     )
 }
 
-#[derive(FromQueryResult)]
 struct Found {
-    #[sea_orm(nested)]
     account: Model,
     is_unverified_allowed: bool,
     is_made_here: bool,
     is_held: bool,
 }
+
+from_row!(Found { account, is_unverified_allowed, is_made_here, is_held });

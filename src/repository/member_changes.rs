@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Value};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Value};
 use uuid::Uuid;
 
+use super::connection::from_row;
 use super::entity::group_member;
 use super::ids::{self, among, value};
 use super::members::{GROUP, Row, USER};
@@ -29,7 +30,10 @@ impl Write {
                 Ok((self.add_members(configuration, group, add).await?, removed))
             }
             MemberChange::Replace(members) => {
+                // As many as the group has.
+                self.transaction.take_long(true);
                 let stored = self.all_members(configuration, group).await?;
+                self.transaction.take_long(false);
                 let gone = (&stored - members).into_iter().map(MemberId::as_uuid).collect();
                 let removed = self.remove_members(configuration, group, &gone).await?;
                 let new = members - &stored;
@@ -136,11 +140,12 @@ impl Write {
         group: GroupId,
     ) -> Result<()> {
         use group_member::{Column, Entity};
-        Entity::delete_many()
+        // As many as the group has.
+        self.transaction.take_long(true);
+        let delete = Entity::delete_many()
             .filter(Column::ConfigurationId.eq(configuration.as_uuid()))
-            .filter(Column::GroupId.eq(group.as_uuid()))
-            .exec(&self.transaction)
-            .await?;
+            .filter(Column::GroupId.eq(group.as_uuid()));
+        self.perform(&delete).await?;
         Ok(())
     }
 
@@ -200,15 +205,17 @@ impl Write {
 }
 
 /// A group that somebody left, and its version since.
-#[derive(FromQueryResult)]
 struct Left {
     id: Uuid,
     version: i64,
 }
 
+from_row!(Left { id, version });
+
 /// Ids in hexadecimal, one behind the other.
-#[derive(FromQueryResult)]
 struct AllMembers {
     users: String,
     groups: String,
 }
+
+from_row!(AllMembers { users, groups });

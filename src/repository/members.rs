@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement};
+use sea_orm::{DbBackend, Statement};
 use uuid::Uuid;
 
 use super::connection::{Rows, from_row};
@@ -51,7 +51,7 @@ impl Read {
         if users.is_empty() {
             return Ok(Vec::new());
         }
-        let backend = self.connection.get_database_backend();
+        let backend = self.connection.backend();
         let users = value(backend, users.iter().map(|user| user.as_uuid()));
         let statement = Statement::from_sql_and_values(
             backend,
@@ -161,8 +161,8 @@ impl Write {
         );
         let groups = value(self.backend(), groups.iter().map(|group| group.as_uuid()));
         let values = [configuration.as_uuid().into(), group.as_uuid().into(), groups];
-        let rows: Vec<Id> = self.query(sql, values).await?;
-        Ok(rows.into_iter().map(|row| row.id.into()).collect())
+        let ids = self.query::<Uuid>(sql, values).await?;
+        Ok(ids.into_iter().map(GroupId::from).collect())
     }
 
     async fn existing(
@@ -180,8 +180,8 @@ impl Write {
             self.on_postgres("FOR KEY SHARE")
         );
         let ids = value(self.backend(), ids.iter().copied());
-        let rows: Vec<Id> = self.query(sql, [configuration.as_uuid().into(), ids]).await?;
-        Ok(rows.into_iter().map(|row| row.id).collect())
+        let ids = self.query::<Uuid>(sql, [configuration.as_uuid().into(), ids]).await?;
+        Ok(ids.into_iter().collect())
     }
 }
 
@@ -209,7 +209,7 @@ async fn members<C: Rows>(
         after.unwrap_or(Uuid::nil()).into(),
         limit.into(),
     ];
-    let statement = Statement::from_sql_and_values(connection.get_database_backend(), SQL, values);
+    let statement = Statement::from_sql_and_values(connection.backend(), SQL, values);
     let rows: Vec<MemberRow> = connection.rows(statement).await?;
     rows.into_iter().map(Member::try_from).collect()
 }
@@ -244,18 +244,12 @@ async fn member_count<C: Rows>(
     const SQL: &str =
         "SELECT member_count FROM scim_groups WHERE configuration_id = $1 AND id = $2";
     let values = [configuration.as_uuid().into(), group.as_uuid().into()];
-    let statement = Statement::from_sql_and_values(connection.get_database_backend(), SQL, values);
+    let statement = Statement::from_sql_and_values(connection.backend(), SQL, values);
     let count: Option<i64> = connection.row(statement).await?;
     let corrupt = |_| Error::Corrupt("scim_groups.member_count");
     count.map(|count| u64::try_from(count).map_err(corrupt)).transpose()
 }
 
-#[derive(FromQueryResult)]
-struct Id {
-    id: Uuid,
-}
-
-#[derive(FromQueryResult)]
 pub(super) struct Row {
     pub(super) member_id: Uuid,
     pub(super) member_kind: i64,

@@ -2,10 +2,9 @@
 //! decides: whatever was looked up before may be taken by now.
 
 use sea_orm::sea_query::{IntoIden, OnConflict};
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, SqlErr,
-};
+use sea_orm::{ActiveModelTrait, DbBackend, EntityTrait, IntoActiveModel};
 
+use super::connection::Failure;
 use super::query::Field;
 use super::{Result, Write};
 
@@ -26,31 +25,28 @@ impl Write {
         let free = OnConflict::columns([Field::ConfigurationId.into_iden(), name.into_iden()])
             .do_nothing()
             .to_owned();
-        let insert = A::Entity::insert(row).on_conflict(free);
-        Ok(insert.exec_without_returning(&self.transaction).await? > 0)
+        Ok(self.perform(&A::Entity::insert(row).on_conflict(free)).await? > 0)
     }
 
     /// The same of another statement, and what it answers; `None`: another has the
     /// name.
     pub(super) async fn unless_taken<T>(
         &self,
-        statement: impl Future<Output = std::result::Result<T, DbErr>>,
+        statement: impl Future<Output = std::result::Result<T, Failure>>,
     ) -> Result<Option<T>> {
         // PostgreSQL ends a transaction with the first statement that fails, unless
         // there is a savepoint; SQLite takes back that statement alone.
         let is_postgres = self.backend() == DbBackend::Postgres;
         if is_postgres {
-            self.transaction.execute_unprepared("SAVEPOINT attempt").await?;
+            self.execute("SAVEPOINT attempt", []).await?;
         }
         let (answer, end) = match statement.await {
             Ok(answer) => (Some(answer), "RELEASE attempt"),
-            Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-                (None, "ROLLBACK TO attempt")
-            }
-            Err(error) => return Err(error.into()),
+            Err(failure) if failure.is_unique_violation() => (None, "ROLLBACK TO attempt"),
+            Err(failure) => return Err(failure.into()),
         };
         if is_postgres {
-            self.transaction.execute_unprepared(end).await?;
+            self.execute(end, []).await?;
         }
         Ok(answer)
     }

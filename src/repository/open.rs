@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::connection::{ACQUIRE_TIMEOUT, InPlace, Moment, Pool, Queue, Reader, Writer};
+use super::connection::{
+    ACQUIRE_TIMEOUT, InPlace, Location, Moment, Pool, Queue, Reader, STATEMENTS, Writer,
+};
 use super::news::Board;
 use super::{Error, Read, Result, Write, migration};
 use crate::clock::{Clock, Random};
@@ -21,8 +23,6 @@ use crate::model::{DatabaseUrl, Instant, Origin, UserId};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const POSTGRES_CONNECTIONS: usize = 16;
 const SQLITE_READERS: usize = 4;
-/// How many statements each connection keeps prepared: more than there are.
-const STATEMENTS: usize = 256;
 
 /// The store. Cheap to clone.
 #[derive(Clone)]
@@ -61,30 +61,8 @@ impl Repository {
                 let pool = Pool::new(source, POSTGRES_CONNECTIONS);
                 (Reader::Postgres(Arc::clone(&pool)), Writer::Postgres(pool), schema)
             }
-            DatabaseUrl::SqliteMemory => {
-                // An in-memory database is its connection: there can be but one.
-                let mut options = sqlite(1, SqliteConnectOptions::new().in_memory(true));
-                options.min_connections(1);
-                let schema = connect(options).await?;
-                let pool = Pool::of_one(schema.get_sqlite_connection_pool().clone());
-                (Reader::Sqlite(Arc::clone(&pool), None), Writer::Sqlite(Queue::new(pool)), schema)
-            }
-            DatabaseUrl::SqliteFile(path) => {
-                let file = SqliteConnectOptions::new().filename(path);
-                // The writer comes first: readers cannot make the file, nor
-                // switch it to the write-ahead log. There is one writer because
-                // SQLite has one; a queue before it is fair, its lock is not.
-                let writable = file.clone().create_if_missing(true);
-                let schema = connect_first(&sqlite(one_more_than(1), writable)).await?;
-                let writer = Pool::new(schema.get_sqlite_connection_pool().clone(), 1);
-                let readers = sqlite(one_more_than(SQLITE_READERS), file.read_only(true));
-                let readers = connect(readers).await?;
-                let readers =
-                    Pool::new(readers.get_sqlite_connection_pool().clone(), SQLITE_READERS);
-                let in_place = InPlace::new(path.clone(), STATEMENTS);
-                let reader = Reader::Sqlite(readers, Some(in_place));
-                (reader, Writer::Sqlite(Queue::new(writer)), schema)
-            }
+            DatabaseUrl::SqliteMemory => open_sqlite(&Location::memory()).await?,
+            DatabaseUrl::SqliteFile(path) => open_sqlite(&Location::file(path.clone())).await?,
         };
         Ok(Self {
             reader,
@@ -152,6 +130,21 @@ impl Repository {
     }
 }
 
+async fn open_sqlite(location: &Location) -> Result<(Reader, Writer, DatabaseConnection)> {
+    // What makes the file comes first: the others cannot, nor switch it to the
+    // write-ahead log. There is one writer because SQLite has one; a queue before it is
+    // fair, its lock is not.
+    let schema = connect_first(&sqlite(1, location.options().create_if_missing(true))).await?;
+    let writer = Queue::open(location)?;
+    let readers = sqlite(one_more_than(SQLITE_READERS), location.options().read_only(true));
+    let readers = connect(readers).await?;
+    let reader = Reader::Sqlite {
+        in_place: Arc::new(InPlace::new(location.clone())),
+        pool: Pool::new(readers.get_sqlite_connection_pool().clone(), SQLITE_READERS),
+    };
+    Ok((reader, Writer::Sqlite(writer), schema))
+}
+
 async fn connect(mut options: ConnectOptions) -> Result<DatabaseConnection> {
     options.acquire_timeout(ACQUIRE_TIMEOUT);
     Ok(Database::connect(options).await?)
@@ -192,9 +185,7 @@ fn sqlite(connections: u32, file: SqliteConnectOptions) -> ConnectOptions {
                 .foreign_keys(true)
                 .statement_cache_capacity(STATEMENTS);
             // FULL: an acknowledged change survives the loss of power.
-            file.journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .disable_statement_logging()
+            file.synchronous(SqliteSynchronous::Full).disable_statement_logging()
         });
     options
 }

@@ -1,9 +1,9 @@
 //! Removing what was provisioned through deleted configurations, a little at a
 //! time: others take their turns in between, whatever its size.
 
-use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
+use super::connection::from_row;
 use super::feed::Purged;
 use super::former_users::{LEAVING, Leaving};
 use super::{Error, Repository, Result, Write};
@@ -44,7 +44,8 @@ impl Write {
              ORDER BY since, configuration_id LIMIT 1 {}",
             self.on_postgres("FOR UPDATE SKIP LOCKED")
         );
-        let Some(row) = self.query::<Row, 0>(next, []).await?.pop() else { return Ok(false) };
+        let Some(row) = self.query::<Row>(next, []).await?.pop() else { return Ok(false) };
+        self.transaction.take_long(true);
         let purged = Purged {
             configuration: row.configuration_id.into(),
             organization: row.organization_id.into(),
@@ -110,22 +111,18 @@ impl Write {
             self.remember_users(purged.organization, purged.configuration, users).await?;
             return Ok(count);
         }
-        let rows: Vec<Id> = self.query(format!("{sql} RETURNING id"), values).await?;
-        for row in &rows {
-            self.record_purged(purged, kind, row.id);
+        let ids: Vec<Uuid> = self.query(format!("{sql} RETURNING id"), values).await?;
+        for id in &ids {
+            self.record_purged(purged, kind, *id);
         }
-        Ok(rows.len() as u64)
+        Ok(ids.len() as u64)
     }
 }
 
-#[derive(FromQueryResult)]
 struct Row {
     configuration_id: Uuid,
     organization_id: Uuid,
     origin: Vec<u8>,
 }
 
-#[derive(FromQueryResult)]
-struct Id {
-    id: Uuid,
-}
+from_row!(Row { configuration_id, organization_id, origin });

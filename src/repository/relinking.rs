@@ -1,10 +1,10 @@
 //! What a change of a user's email means for its account.
 
-use sea_orm::{
-    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, Statement,
-};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
+use super::connection::Rows;
 use super::entity::account::{self, Model};
 use super::entity::user;
 use super::linking::{Linked, Refused};
@@ -82,7 +82,7 @@ impl Write {
                  AND NOT EXISTS (SELECT 1 FROM scim_accounts AS other \
                      WHERE other.organization_id = scim_accounts.organization_id \
                          AND other.email_key = $5 AND other.id <> $2) \
-             RETURNING *";
+             RETURNING ";
         let values = [
             configuration.as_uuid().into(),
             account.as_uuid().into(),
@@ -92,16 +92,16 @@ impl Write {
             email.verified.into(),
             self.now.as_micros().into(),
         ];
+        let sql = sql.to_owned() + &account::columns("scim_accounts");
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
         // Somebody else may get the email at this moment.
-        let moved = Model::find_by_statement(statement).one(&self.transaction);
+        let moved = self.transaction.row::<Model>(statement);
         if let Some(moved) = self.unless_taken(moved).await?.flatten() {
             self.record_account(moved.organization_id.into(), &moved.into());
             return Ok(None);
         }
         let values = [configuration.as_uuid().into(), account.as_uuid().into()];
-        let kept: Vec<Kept> = self.query(KEPT, values).await?;
-        let is_same = kept.iter().any(|kept| kept.email_key == key);
+        let is_same = self.query::<String>(KEPT, values).await?.contains(&key);
         Ok((!is_same).then_some(key))
     }
 
@@ -136,7 +136,7 @@ impl Write {
     pub(super) async fn unmake(&self, linked: Option<Linked>) -> Result<()> {
         let Some(linked) = linked.filter(|linked| linked.is_new) else { return Ok(()) };
         let key = (linked.organization.as_uuid(), linked.account.id.as_uuid());
-        account::Entity::delete_by_id(key).exec(&self.transaction).await?;
+        self.perform(&account::Entity::delete_by_id(key)).await?;
         Ok(())
     }
 
@@ -146,16 +146,11 @@ impl Write {
         configuration: ConfigurationId,
         content: &UserContent,
     ) -> Result<bool> {
-        let taken = user::Entity::find()
+        let named = user::Entity::find()
+            .select_only()
+            .column(user::Column::Id)
             .filter(user::Column::ConfigurationId.eq(configuration.as_uuid()))
-            .filter(user::Column::UserNameKey.eq(&content.user_name_key))
-            .count(&self.transaction)
-            .await?;
-        Ok(taken > 0)
+            .filter(user::Column::UserNameKey.eq(&content.user_name_key));
+        Ok(!self.select::<Uuid>(&named).await?.is_empty())
     }
-}
-
-#[derive(FromQueryResult)]
-struct Kept {
-    email_key: String,
 }

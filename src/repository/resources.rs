@@ -100,7 +100,7 @@ pub(super) async fn find_for_update<E: Resource, C: Rows>(
 ) -> Result<Option<E::Row>> {
     // On SQLite nobody else writes at all, and no lock is written into the text.
     let locked = one::<E>(configuration, id).lock(LockType::NoKeyUpdate);
-    Ok(transaction.row(locked.build(transaction.get_database_backend())).await?)
+    Ok(transaction.row(locked.build(transaction.backend())).await?)
 }
 
 /// A part of those for which the condition holds, in order of creation.
@@ -114,7 +114,7 @@ pub(super) async fn slice<E: Resource, C: Rows>(
     if condition == Condition::Nothing || slice.limit == 0 {
         return Ok(Vec::new());
     }
-    let backend = connection.get_database_backend();
+    let backend = connection.backend();
     if let (Some((column, value)), None, 0) = (equality(&condition), slice.after, slice.skip) {
         let sql = select::<E>(&format!("{column} = $2 ORDER BY created_at, id LIMIT $3"));
         let values = [configuration.as_uuid().into(), value.into(), slice.limit.into()];
@@ -176,7 +176,7 @@ pub(super) async fn find_all<E: Resource, C: Rows>(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let backend = connection.get_database_backend();
+    let backend = connection.backend();
     let sql = select::<E>(&format!("id{}", among(backend, "$2")));
     let values = [configuration.as_uuid().into(), value(backend, ids.iter().copied())];
     let statement = Statement::from_sql_and_values(backend, sql, values);
@@ -199,7 +199,7 @@ pub(super) async fn count<E: Resource, C: Rows>(
                 .select_only()
                 .expr(Expr::col(Asterisk).count())
                 .filter(query::filter(E::KIND, configuration, &other));
-            connection.row(select.build(connection.get_database_backend())).await?
+            connection.row(select.build(connection.backend())).await?
         }
     };
     u64::try_from(counted.unwrap_or(0)).map_err(|_| Error::Corrupt("scim_directory_counts"))

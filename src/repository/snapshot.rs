@@ -3,12 +3,12 @@
 
 use std::collections::VecDeque;
 
-use sea_orm::EntityTrait;
+use sea_orm::{EntityTrait, QueryTrait};
 use uuid::Uuid;
 
 use super::accounts;
 use super::connection::{Moment, Rows, from_row};
-use super::entity::{configuration, group, user};
+use super::entity::{account, configuration, group, user};
 use super::events::{bounds, query};
 use super::members;
 use super::resources::{self, Resource, Row};
@@ -98,8 +98,8 @@ impl Snapshot {
         match step {
             Step::Configuration(id) => {
                 let row = configuration::Entity::find_by_id(id.as_uuid());
-                let row = row.one(&self.transaction).await?;
-                Ok(row.map(|row| Part::Configuration(row.into())))
+                let row = self.transaction.row(row.build(self.transaction.backend())).await?;
+                Ok(row.map(|row: configuration::Model| Part::Configuration(row.into())))
             }
             Step::Users(id, after) => {
                 let rows = page::<user::Entity, _>(&self.transaction, id, after).await?;
@@ -127,7 +127,8 @@ impl Snapshot {
             Step::Accounts(organization, after) => {
                 let filter = AccountFilter::default();
                 let page = accounts::page(organization, &filter, after, ACCOUNTS_AT_ONCE);
-                let accounts: Vec<_> = page.all(&self.transaction).await?;
+                let page = page.build(self.transaction.backend());
+                let accounts: Vec<account::Model> = self.transaction.rows(page).await?;
                 let Some(last) = accounts.last() else { return Ok(None) };
                 self.steps.push_front(Step::Accounts(organization, Some(last.id.into())));
                 Ok(Some(Part::Accounts(accounts.into_iter().map(Account::from).collect())))

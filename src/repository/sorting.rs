@@ -74,7 +74,7 @@ async fn sorted<E: Resource, C: Rows>(
     if condition == Condition::Nothing {
         return Ok(Vec::new());
     }
-    let backend = connection.get_database_backend();
+    let backend = connection.backend();
     let (mut rows, mut limit) = (Vec::new(), slice.limit);
     let mut skip = match slice.begin {
         Begin::Skip(skip) => skip,

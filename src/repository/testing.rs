@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, QueryResult, Statement};
+use sea_orm::Statement;
 
 use super::Repository;
-use super::connection::Reader;
+use super::connection::{Reader, Rows, from_row};
 use crate::clock::{SystemClock, SystemRandom};
 use crate::model::DatabaseUrl;
 
@@ -20,7 +20,16 @@ pub async fn sqlite() -> Reader {
 /// What SQLite says that it does for a statement, step by step.
 pub async fn plan(connection: &Reader, mut statement: Statement) -> Vec<String> {
     statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
-    let rows = connection.query_all_raw(statement).await.unwrap();
-    let step = |row: &QueryResult| row.try_get("", "detail").unwrap();
-    rows.iter().map(step).collect()
+    let steps: Vec<Step> = connection.rows(statement).await.unwrap();
+    steps.into_iter().map(|step| step.detail).collect()
 }
+
+/// As SQLite answers it.
+struct Step {
+    _id: i64,
+    _parent: i64,
+    _unused: i64,
+    detail: String,
+}
+
+from_row!(Step { _id, _parent, _unused, detail });

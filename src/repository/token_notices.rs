@@ -1,9 +1,9 @@
 //! Saying in time that a token ends.
 
-use sea_orm::{EntityTrait, FromQueryResult};
+use sea_orm::EntityTrait;
 use uuid::Uuid;
 
-use super::entity::configuration::Entity;
+use super::entity::configuration::{Entity, Model};
 use super::{Repository, Result, Write};
 use crate::model::{Configuration, ConfigurationId, EventKind, next_token_notice, token_days_left};
 
@@ -26,9 +26,9 @@ impl Write {
              ORDER BY due_at LIMIT 1 {}",
             self.on_postgres("FOR UPDATE SKIP LOCKED")
         );
-        let due: Vec<Due> = self.query(next, [self.now.as_micros().into()]).await?;
-        let Some(due) = due.into_iter().next() else { return Ok(false) };
-        let found = Entity::find_by_id(due.configuration_id).one(&self.transaction).await?;
+        let due: Option<Uuid> = self.query(next, [self.now.as_micros().into()]).await?.pop();
+        let Some(due) = due else { return Ok(false) };
+        let found: Option<Model> = self.select(&Entity::find_by_id(due)).await?.pop();
         let Some(configuration) = found.map(Configuration::from) else {
             // Being deleted at this moment; the notice goes with it.
             return Ok(false);
@@ -68,9 +68,4 @@ impl Write {
         .await?;
         Ok(())
     }
-}
-
-#[derive(FromQueryResult)]
-struct Due {
-    configuration_id: Uuid,
 }

@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryTrait, Statement, Value};
+use sea_orm::{DbBackend, QueryTrait, Statement, Value};
 
 use super::Result;
-use super::connection::{FromRow, Reader, Rows as _, Transaction};
+use super::connection::{FromRow, Reader, Rows, Transaction};
 use super::feed::Recorded;
 use super::news::Board;
 use crate::clock::Random;
@@ -26,14 +26,14 @@ impl Read {
         sql: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Option<T>> {
-        let backend = self.connection.get_database_backend();
+        let backend = self.connection.backend();
         let statement = Statement::from_sql_and_values(backend, sql, values);
         Ok(self.connection.row(statement).await?)
     }
 
     /// The rows that a statement of SeaORM's answers.
     pub(super) async fn query<T: FromRow>(&self, select: &impl QueryTrait) -> Result<Vec<T>> {
-        let statement = select.build(self.connection.get_database_backend());
+        let statement = select.build(self.connection.backend());
         Ok(self.connection.rows(statement).await?)
     }
 }
@@ -76,22 +76,31 @@ impl Write {
         values: impl IntoIterator<Item = Value>,
     ) -> Result<u64> {
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
-        Ok(self.transaction.execute_raw(statement).await?.rows_affected())
+        Ok(self.transaction.execute(statement).await?)
     }
 
-    /// Runs one statement and gives the rows that it answers, by the names of
-    /// their columns.
-    pub(super) async fn query<T: FromQueryResult, const N: usize>(
+    /// The same of a statement of SeaORM's.
+    pub(super) async fn perform(&self, statement: &impl QueryTrait) -> Result<u64> {
+        Ok(self.transaction.execute(statement.build(self.backend())).await?)
+    }
+
+    /// Runs one statement and gives the rows that it answers.
+    pub(super) async fn query<T: FromRow>(
         &self,
         sql: impl Into<String>,
-        values: [Value; N],
+        values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>> {
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
-        Ok(T::find_by_statement(statement).all(&self.transaction).await?)
+        Ok(self.transaction.rows(statement).await?)
+    }
+
+    /// The same of a statement of SeaORM's.
+    pub(super) async fn select<T: FromRow>(&self, statement: &impl QueryTrait) -> Result<Vec<T>> {
+        Ok(self.transaction.rows(statement.build(self.backend())).await?)
     }
 
     pub(super) fn backend(&self) -> DbBackend {
-        self.transaction.get_database_backend()
+        self.transaction.backend()
     }
 
     /// `sql` for PostgreSQL, nothing for SQLite, which locks no rows: there is

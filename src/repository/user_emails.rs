@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, DeleteMany, EntityTrait, QueryFilter, Set};
 
 use super::entity::user_email::{ActiveModel, Column, Entity};
 use super::{Result, Write};
@@ -24,12 +24,9 @@ impl Write {
         let wanted: BTreeSet<_> = emails.into_iter().collect();
         let gone: Vec<_> = stored.difference(&wanted).collect();
         for gone in gone.chunks(EMAILS_AT_ONCE) {
-            Entity::delete_many()
-                .filter(Column::ConfigurationId.eq(configuration.as_uuid()))
-                .filter(Column::UserId.eq(user.as_uuid()))
-                .filter(Column::ValueKey.is_in(gone.iter().copied()))
-                .exec(&self.transaction)
-                .await?;
+            let delete =
+                of(configuration, user).filter(Column::ValueKey.is_in(gone.iter().copied()));
+            self.perform(&delete).await?;
         }
         let new = wanted.difference(stored).cloned().collect();
         self.add_emails(configuration, user, new).await
@@ -47,7 +44,7 @@ impl Write {
                 value_key: Set(value_key.clone()),
                 user_id: Set(user.as_uuid()),
             });
-            Entity::insert_many(rows).exec_without_returning(&self.transaction).await?;
+            self.perform(&Entity::insert_many(rows)).await?;
         }
         Ok(())
     }
@@ -58,11 +55,13 @@ impl Write {
         configuration: ConfigurationId,
         user: UserId,
     ) -> Result<()> {
-        Entity::delete_many()
-            .filter(Column::ConfigurationId.eq(configuration.as_uuid()))
-            .filter(Column::UserId.eq(user.as_uuid()))
-            .exec(&self.transaction)
-            .await?;
+        self.perform(&of(configuration, user)).await?;
         Ok(())
     }
+}
+
+fn of(configuration: ConfigurationId, user: UserId) -> DeleteMany<Entity> {
+    Entity::delete_many()
+        .filter(Column::ConfigurationId.eq(configuration.as_uuid()))
+        .filter(Column::UserId.eq(user.as_uuid()))
 }

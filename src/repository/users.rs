@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Expr, LockType, Query};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set,
-};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set};
 use uuid::Uuid;
 
-use super::entity::user::{ActiveModel, Column, Entity, Model};
+use super::connection::{Rows, from_row};
+use super::entity::user::{ActiveModel, Column, Entity};
 use super::query::Kind;
 use super::relinking::Relink;
-use super::resources::{self, Row, UserRow};
+use super::resources::{self, UserRow};
 use super::{Error, Read, Result, Write};
 use crate::model::{
     AccountId, Condition, ConfigurationId, EventKind, Instant, Link, LinkReason, LinkRefusal,
@@ -65,9 +64,10 @@ impl Write {
         id: UserId,
     ) -> Result<Option<LockedUser>> {
         let row = Entity::find_by_id(key(configuration, id))
-            .lock(LockType::NoKeyUpdate)
-            .one(&self.transaction)
-            .await?;
+            .select_only()
+            .columns(LOCKED)
+            .lock(LockType::NoKeyUpdate);
+        let row: Option<LockedRow> = self.select(&row).await?.pop();
         row.map(LockedUser::try_from).transpose()
     }
 
@@ -197,8 +197,7 @@ impl Write {
     pub async fn delete_user(&self, configuration: ConfigurationId, id: UserId) -> Result<bool> {
         self.lock_groups_of(configuration, id.as_uuid()).await?;
         self.remember_user(configuration, id).await?;
-        let deleted = Entity::delete_by_id(key(configuration, id)).exec(&self.transaction).await?;
-        if deleted.rows_affected == 0 {
+        if self.perform(&Entity::delete_by_id(key(configuration, id))).await? == 0 {
             return Ok(false);
         }
         self.leave_groups(configuration, MemberId::User(id)).await?;
@@ -232,11 +231,11 @@ impl Write {
             .filter(Column::Id.eq(id.as_uuid()))
             .into_query();
         update.returning(Query::returning().expr(Expr::cust(emails)));
-        let update = self.transaction.query_one(&update);
-        let row = if renamed { self.unless_taken(update).await? } else { Some(update.await?) };
-        let Some(row) = row else { return Ok(None) };
+        let update = self.transaction.row::<String>(self.backend().build(&update));
+        let stored = if renamed { self.unless_taken(update).await? } else { Some(update.await?) };
+        let Some(stored) = stored else { return Ok(None) };
         // The transaction has the user: there is one.
-        let stored: String = row.ok_or(Error::Corrupt("scim_users"))?.try_get_by_index(0)?;
+        let stored = stored.ok_or(Error::Corrupt("scim_users"))?;
         serde_json::from_str(&stored).map(Some).map_err(|_| Error::Corrupt("scim_user_emails"))
     }
 
@@ -269,20 +268,34 @@ impl TryFrom<UserRow> for User {
     }
 }
 
-impl TryFrom<Model> for LockedUser {
+/// The values of [`LOCKED`].
+struct LockedRow {
+    user: UserRow,
+    user_name_key: String,
+    active: bool,
+}
+
+from_row!(LockedRow { user, user_name_key, active });
+
+/// What is read of a user that is to be changed.
+const LOCKED: [Column; 9] = [
+    Column::Id,
+    Column::Document,
+    Column::Version,
+    Column::CreatedAt,
+    Column::UpdatedAt,
+    Column::AccountId,
+    Column::AccountReason,
+    Column::UserNameKey,
+    Column::Active,
+];
+
+impl TryFrom<LockedRow> for LockedUser {
     type Error = Error;
 
-    fn try_from(row: Model) -> Result<Self> {
-        let user = Row {
-            id: row.id,
-            document: row.document,
-            version: row.version,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        };
-        let user =
-            UserRow { row: user, account_id: row.account_id, account_reason: row.account_reason };
-        Ok(Self { user: user.try_into()?, user_name_key: row.user_name_key, active: row.active })
+    fn try_from(row: LockedRow) -> Result<Self> {
+        let LockedRow { user, user_name_key, active } = row;
+        Ok(Self { user: user.try_into()?, user_name_key, active })
     }
 }
 

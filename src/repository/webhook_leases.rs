@@ -6,7 +6,7 @@
 //! to try again, or nothing: then the next event of the organization is the
 //! reason to look. Nothing is looked at for being there.
 
-use sea_orm::{FromQueryResult, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::connection::from_row;
@@ -228,9 +228,9 @@ impl Write {
             micros(pause.map(|_| self.now)),
             pause.map(|reason| i64::from(reason.number())).into(),
         ];
-        let rows: Vec<Revision> = self.query(SQL, values).await?;
+        let revisions: Vec<i64> = self.query(SQL, values).await?;
         (lease.failures, lease.failing_since) = (failures, failing_since);
-        Ok(rows.first().is_some_and(|row| row.revision == lease.revision))
+        Ok(revisions.contains(&lease.revision))
     }
 }
 
@@ -270,12 +270,6 @@ struct Swept {
 
 from_row!(Swept { id, is_behind });
 
-#[derive(FromQueryResult)]
-struct Revision {
-    revision: i64,
-}
-
-#[derive(FromQueryResult)]
 struct Row {
     id: Uuid,
     organization_id: Uuid,
@@ -286,6 +280,17 @@ struct Row {
     revision: i64,
     resumptions: i64,
 }
+
+from_row!(Row {
+    id,
+    organization_id,
+    url,
+    delivered,
+    failures,
+    failing_since,
+    revision,
+    resumptions,
+});
 
 impl Row {
     fn leased(self, lease: Uuid) -> Result<WebhookLease> {

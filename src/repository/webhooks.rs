@@ -4,7 +4,7 @@
 //! so that no second one begins meanwhile, and moves the revision, by which the
 //! first one learns of it.
 
-use sea_orm::{FromQueryResult, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::connection::from_row;
@@ -219,7 +219,6 @@ fn owner(scope: Scope) -> Value {
     scope.organization().map(OrganizationId::as_uuid).into()
 }
 
-#[derive(FromQueryResult)]
 struct Row {
     id: Uuid,
     organization_id: Uuid,

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use sea_orm::sqlx::{self, AssertSqlSafe, Database, Postgres, Sqlite};
-use sea_orm::{ExecResult, QueryResult, Statement};
+use sea_orm::{QueryResult, Statement};
 use sea_query_sqlx::SqlxValues;
 
 /// What both engines do alike.
@@ -13,20 +13,14 @@ pub trait Engine: Database {
     /// it has begun; on PostgreSQL the rest of an answer would be in the way.
     const OUTLIVES_CANCELLATION: bool;
 
-    /// Runs a statement for what it does.
+    /// Runs a statement, and says how many rows it changed.
     fn execute(
         connection: &mut Self::Connection,
         statement: Statement,
-    ) -> impl Future<Output = sqlx::Result<ExecResult>> + Send;
-
-    /// Runs a statement for its first row.
-    fn one(
-        connection: &mut Self::Connection,
-        statement: Statement,
-    ) -> impl Future<Output = sqlx::Result<Option<QueryResult>>> + Send;
+    ) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
     /// Runs a statement for its rows.
-    fn all(
+    fn rows(
         connection: &mut Self::Connection,
         statement: Statement,
     ) -> impl Future<Output = sqlx::Result<Vec<QueryResult>>> + Send;
@@ -40,21 +34,12 @@ macro_rules! engine {
             async fn execute(
                 connection: &mut Self::Connection,
                 statement: Statement,
-            ) -> sqlx::Result<ExecResult> {
+            ) -> sqlx::Result<u64> {
                 let (sql, values) = parts(statement);
-                Ok(sqlx::query_with(sql, values).execute(connection).await?.into())
+                Ok(sqlx::query_with(sql, values).execute(connection).await?.rows_affected())
             }
 
-            async fn one(
-                connection: &mut Self::Connection,
-                statement: Statement,
-            ) -> sqlx::Result<Option<QueryResult>> {
-                let (sql, values) = parts(statement);
-                let row = sqlx::query_with(sql, values).fetch_optional(connection).await?;
-                Ok(row.map(QueryResult::from))
-            }
-
-            async fn all(
+            async fn rows(
                 connection: &mut Self::Connection,
                 statement: Statement,
             ) -> sqlx::Result<Vec<QueryResult>> {

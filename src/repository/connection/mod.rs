@@ -2,38 +2,41 @@
 //!
 //! sqlx's pool asks the database for a sign of life whenever a connection comes
 //! back: a round trip on PostgreSQL, two changes of thread on SQLite, as much as
-//! the statement itself. So connections stay with us (`pool`), and on SQLite
-//! transactions that wait for one another share one commit (`queue`). And what is
-//! read of an SQLite file outside of transactions is read on the thread that asks
-//! (`in_place`), unless it takes long. To the rest of the repository all of it is
-//! SeaORM's [`ConnectionTrait`], and [`Rows`] for what is read by statements.
+//! the statement itself. So connections stay with us (`pool`). On SQLite, statements
+//! run on the thread that asks (`sqlite`): those outside of transactions unless they
+//! take long (`in_place`), and those of transactions, of which those that wait for one
+//! another share one commit (`queue`). What takes long to read, and what sees one
+//! moment (`moment`), has sqlx's threads. To the rest of the repository all of it is
+//! [`Rows`], which takes SeaORM's statements.
 
 mod engine;
+mod failure;
 mod in_place;
 mod moment;
 mod pool;
 mod queue;
 mod rows;
+mod sqlite;
 mod transaction;
 
 use std::sync::Arc;
 
-use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::sqlx::{Postgres, Sqlite};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{DbBackend, Statement};
 
+pub(super) use self::failure::Failure;
 pub(super) use self::in_place::InPlace;
 pub(super) use self::moment::Moment;
 pub(super) use self::pool::{ACQUIRE_TIMEOUT, Pool};
 pub(super) use self::queue::Queue;
 pub(super) use self::rows::{Columns, FromRow, Rows, from_row};
+pub(super) use self::sqlite::{Location, STATEMENTS};
 pub(super) use self::transaction::Transaction;
 
 /// Runs each statement by itself, on whatever connection is free.
 #[derive(Clone)]
 pub(super) enum Reader {
-    /// A file has what reads it in place, too.
-    Sqlite(Arc<Pool<Sqlite>>, Option<Arc<InPlace>>),
+    Sqlite { in_place: Arc<InPlace>, pool: Arc<Pool<Sqlite>> },
     Postgres(Arc<Pool<Postgres>>),
 }
 
@@ -46,78 +49,61 @@ pub(super) enum Writer {
 
 impl Writer {
     /// A transaction, when it is its turn.
-    pub async fn begin(&self) -> Result<Transaction, DbErr> {
+    pub async fn begin(&self) -> Result<Transaction, Failure> {
         match self {
-            Self::Sqlite(queue) => Ok(Transaction::on_sqlite(queue.begin().await?)),
+            Self::Sqlite(queue) => Ok(Transaction::Sqlite(queue.begin().await?)),
             Self::Postgres(pool) => Transaction::on_postgres(pool).await,
         }
     }
 }
 
-/// Makes a SeaORM connection of a type with a variant for each engine, by what
-/// gives the lease on which a statement runs.
-macro_rules! connection_trait {
-    ($type:ty: $sqlite:pat => $on_sqlite:expr, $postgres:pat => $on_postgres:expr $(,)?) => {
-        #[async_trait]
-        impl ConnectionTrait for $type {
-            fn get_database_backend(&self) -> DbBackend {
-                match self {
-                    Self::Sqlite(..) => DbBackend::Sqlite,
-                    Self::Postgres(..) => DbBackend::Postgres,
-                }
-            }
-
-            async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-                match self {
-                    $sqlite => $on_sqlite.execute(statement).await,
-                    $postgres => $on_postgres.execute(statement).await,
-                }
-            }
-
-            async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-                self.execute_raw(Statement::from_string(self.get_database_backend(), sql)).await
-            }
-
-            async fn query_one_raw(
-                &self,
-                statement: Statement,
-            ) -> Result<Option<QueryResult>, DbErr> {
-                match self {
-                    $sqlite => $on_sqlite.one(statement).await,
-                    $postgres => $on_postgres.one(statement).await,
-                }
-            }
-
-            async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-                match self {
-                    $sqlite => $on_sqlite.all(statement).await,
-                    $postgres => $on_postgres.all(statement).await,
-                }
-            }
-        }
-    };
-}
-
-connection_trait!(Reader:
-    Self::Sqlite(pool, _) => pool.lease().await?,
-    Self::Postgres(pool) => pool.lease().await?,
-);
-connection_trait!(Transaction:
-    Self::Sqlite(turn) => turn.lock().await.lease()?,
-    Self::Postgres(session) => session.lock().await.lease(),
-);
-connection_trait!(Moment:
-    Self::Sqlite(session) => session.lock().await.lease(),
-    Self::Postgres(session) => session.lock().await.lease(),
-);
-
 impl Rows for Reader {
-    fn in_place(&self) -> Option<&InPlace> {
+    fn backend(&self) -> DbBackend {
         match self {
-            Self::Sqlite(_, in_place) => in_place.as_deref(),
-            Self::Postgres(_) => None,
+            Self::Sqlite { .. } => DbBackend::Sqlite,
+            Self::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    async fn rows<T: FromRow>(&self, statement: Statement) -> Result<Vec<T>, Failure> {
+        match self {
+            Self::Sqlite { in_place, pool } => match in_place.rows(&statement).await {
+                Some(rows) => Ok(rows),
+                None => pool.lease().await?.rows(statement).await,
+            },
+            Self::Postgres(pool) => pool.lease().await?.rows(statement).await,
         }
     }
 }
-impl Rows for Transaction {}
-impl Rows for Moment {}
+
+impl Rows for Transaction {
+    fn backend(&self) -> DbBackend {
+        match self {
+            Self::Sqlite(_) => DbBackend::Sqlite,
+            Self::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    async fn rows<T: FromRow>(&self, statement: Statement) -> Result<Vec<T>, Failure> {
+        match self {
+            Self::Sqlite(turn) => turn.rows(statement).await,
+            Self::Postgres(session) => session.lock().await.lease().rows(statement).await,
+        }
+    }
+}
+
+impl Rows for Moment {
+    fn backend(&self) -> DbBackend {
+        match self {
+            Self::Sqlite(_) => DbBackend::Sqlite,
+            Self::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    async fn rows<T: FromRow>(&self, statement: Statement) -> Result<Vec<T>, Failure> {
+        match self {
+            Self::Sqlite(session) => session.lock().await.lease().rows(statement).await,
+            Self::Postgres(session) => session.lock().await.lease().rows(statement).await,
+        }
+    }
+}

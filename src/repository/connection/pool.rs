@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{self, Connection};
-use sea_orm::{ConnAcquireErr, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use sea_orm::{DbErr, RuntimeErr, Statement};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::engine::Engine;
+use super::failure::Failure;
+use super::rows::{Columns, FromRow};
 
 /// How long a request waits for its turn at the database.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -24,7 +26,6 @@ pub struct Pool<DB: Engine> {
     idle: Mutex<Vec<Idle<DB>>>,
     /// First come, first served.
     permits: Arc<Semaphore>,
-    keep: bool,
 }
 
 struct Idle<DB: Engine> {
@@ -36,27 +37,20 @@ impl<DB: Engine> Pool<DB> {
     /// At most `connections` at a time of those of `source`, which must have one
     /// more for whoever goes to it directly.
     pub fn new(source: sqlx::Pool<DB>, connections: usize) -> Arc<Self> {
-        Self::with(source, connections, true)
-    }
-
-    /// One that leaves the connection with `source`: a database in memory is its
-    /// one connection, which readers, the writer and migrations have in turn.
-    pub fn of_one(source: sqlx::Pool<DB>) -> Arc<Self> {
-        Self::with(source, 1, false)
-    }
-
-    fn with(source: sqlx::Pool<DB>, connections: usize, keep: bool) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(connections));
-        Arc::new(Self { source, idle: Mutex::default(), permits, keep })
+        Arc::new(Self { source, idle: Mutex::default(), permits })
     }
 
     /// A connection for whoever asks, when one is free.
-    pub async fn lease(self: &Arc<Self>) -> Result<Lease<DB>, DbErr> {
+    pub async fn lease(self: &Arc<Self>) -> Result<Lease<DB>, Failure> {
         let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_all_taken) => {
                 let permit = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.permits).acquire_owned());
-                permit.await.map_err(|_elapsed| busy())?.expect("the semaphore is never closed")
+                permit
+                    .await
+                    .map_err(|_elapsed| Failure::Elapsed)?
+                    .expect("the semaphore is never closed")
             }
         };
         let connection = match self.take_idle().await {
@@ -102,22 +96,19 @@ pub struct Lease<DB: Engine> {
 }
 
 impl<DB: Engine> Lease<DB> {
-    pub async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
+    /// Runs a statement, and says how many rows it changed.
+    pub async fn execute(&mut self, statement: Statement) -> Result<u64, Failure> {
         let connection = self.begin();
         let outcome = DB::execute(connection, statement).await;
-        self.end(outcome).map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))
+        self.end(outcome)
     }
 
-    pub async fn one(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+    /// The rows that a statement answers.
+    pub async fn rows<T: FromRow>(&mut self, statement: Statement) -> Result<Vec<T>, Failure> {
         let connection = self.begin();
-        let outcome = DB::one(connection, statement).await;
-        self.end(outcome).map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
-    }
-
-    pub async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let connection = self.begin();
-        let outcome = DB::all(connection, statement).await;
-        self.end(outcome).map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+        let outcome = DB::rows(connection, statement).await;
+        let rows = self.end(outcome)?;
+        rows.iter().map(|row| T::from_row(&mut Columns::sqlx(row))).collect()
     }
 
     /// Sees to it that nobody gets the connection after this one.
@@ -137,31 +128,26 @@ impl<DB: Engine> Lease<DB> {
 
     /// A statement that the database refused has been answered in full; any
     /// other failure is one of the connection.
-    fn end<T>(&mut self, outcome: sqlx::Result<T>) -> sqlx::Result<T> {
+    fn end<T>(&mut self, outcome: sqlx::Result<T>) -> Result<T, Failure> {
         self.sound = matches!(outcome, Ok(_) | Err(sqlx::Error::Database(_)));
-        outcome
+        Ok(outcome.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))?)
     }
 }
 
 impl<DB: Engine> Drop for Lease<DB> {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        if !self.sound {
-            drop(connection.detach());
-        } else if self.pool.keep {
+        if self.sound {
             self.pool.idle().push(Idle { connection, since: Instant::now() });
+        } else {
+            drop(connection.detach());
         }
     }
 }
 
-/// What [`super::super::Error::Busy`] is made of.
-pub fn busy() -> DbErr {
-    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
-}
-
-fn not_acquired(error: sqlx::Error) -> DbErr {
+fn not_acquired(error: sqlx::Error) -> Failure {
     match error {
-        sqlx::Error::PoolTimedOut => busy(),
-        other => DbErr::Conn(RuntimeErr::SqlxError(other.into())),
+        sqlx::Error::PoolTimedOut => Failure::Elapsed,
+        other => DbErr::Conn(RuntimeErr::SqlxError(other.into())).into(),
     }
 }

@@ -7,26 +7,39 @@
 //! Each is answered only then. To those inside, nothing of it shows: a
 //! transaction that fails or is given up takes back its own changes and nobody
 //! else's, and one that comes after it sees what it left.
+//!
+//! Statements run on the thread that asks. What waits for the disk or for another
+//! process, and what is known to take long, runs on a thread that may wait.
 
 mod batch;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sea_orm::sqlx::Sqlite;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{Statement, Value};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task;
 use tokio::time::timeout;
 
 use self::batch::Batch;
-use super::pool::{ACQUIRE_TIMEOUT, Lease, Pool, busy};
+use super::failure::Failure;
+use super::pool::ACQUIRE_TIMEOUT;
+use super::rows::FromRow;
+use super::sqlite::{Location, Sqlite};
+
+/// Text in a statement from which on it takes long: 1,500 ids, which are written in
+/// some milliseconds.
+const LARGE: usize = 64 * 1024;
 
 /// The queue.
 pub struct Queue {
-    pool: Arc<Pool<Sqlite>>,
+    /// Of whoever has the turn; and of a statement of theirs that they did not wait
+    /// for.
+    connection: Arc<tokio::sync::Mutex<Sqlite>>,
     line: Mutex<Line>,
 }
 
@@ -38,13 +51,14 @@ struct Line {
 }
 
 impl Queue {
-    /// A queue before the connection of `pool`.
-    pub fn new(pool: Arc<Pool<Sqlite>>) -> Arc<Self> {
-        Arc::new(Self { pool, line: Mutex::default() })
+    /// A queue before a connection to a database that is there.
+    pub fn open(location: &Location) -> Result<Arc<Self>, Failure> {
+        let connection = Arc::new(Sqlite::writable(location)?.into());
+        Ok(Arc::new(Self { connection, line: Mutex::default() }))
     }
 
     /// Begins a transaction, when it is its turn.
-    pub async fn begin(self: &Arc<Self>) -> Result<Turn, DbErr> {
+    pub async fn begin(self: &Arc<Self>) -> Result<Turn, Failure> {
         let waiting = {
             let mut line = self.line();
             if line.taken {
@@ -57,13 +71,13 @@ impl Queue {
             }
         };
         let mut turn = match waiting {
-            None => Turn(Some(Batch::new(Arc::clone(self)))),
+            None => Turn::of(Batch::new(Arc::clone(self))),
             Some(turn) => {
-                let turn = timeout(ACQUIRE_TIMEOUT, turn).await.map_err(|_elapsed| busy())?;
-                turn.map_err(|_| lost())?
+                let turn = timeout(ACQUIRE_TIMEOUT, turn).await;
+                turn.map_err(|_elapsed| Failure::Elapsed)?.map_err(|_| Failure::Lost)?
             }
         };
-        turn.batch().open().await?;
+        turn.batch_mut().open().await?;
         Ok(turn)
     }
 
@@ -76,23 +90,55 @@ impl Queue {
 /// The right to write, and a transaction that has it. Dropped without
 /// [`Turn::commit`], the transaction is rolled back and the next one's turn
 /// comes.
-pub struct Turn(Option<Batch>);
+pub struct Turn {
+    batch: Option<Batch>,
+    takes_long: AtomicBool,
+}
 
 impl Turn {
-    /// The connection.
-    pub fn lease(&mut self) -> Result<&mut Lease<Sqlite>, DbErr> {
-        self.batch().lease()
+    const fn of(batch: Batch) -> Self {
+        Self { batch: Some(batch), takes_long: AtomicBool::new(false) }
+    }
+
+    /// Says whether statements from now on may take long.
+    pub fn take_long(&self, is_so: bool) {
+        self.takes_long.store(is_so, Ordering::Relaxed);
+    }
+
+    /// Runs a statement, and says how many rows it changed.
+    pub async fn execute(&self, statement: Statement) -> Result<u64, Failure> {
+        self.run(statement, Sqlite::execute).await
+    }
+
+    /// The rows that a statement answers.
+    pub async fn rows<T: FromRow>(&self, statement: Statement) -> Result<Vec<T>, Failure> {
+        self.run(statement, Sqlite::rows).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        statement: Statement,
+        run: fn(&Sqlite, &Statement) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let connection = &self.batch.as_ref().expect(UNTIL_DROPPED).queue.connection;
+        if self.takes_long.load(Ordering::Relaxed) || is_large(&statement) {
+            // It has the connection until it is done, whoever still waits for it.
+            let connection = Arc::clone(connection).lock_owned().await;
+            let done = task::spawn_blocking(move || run(&connection, &statement));
+            return done.await.map_err(|_| Failure::Lost)?;
+        }
+        run(&*connection.lock().await, &statement)
     }
 
     /// Makes everything written durable, or nothing.
-    pub async fn commit(mut self) -> Result<(), DbErr> {
-        let flushed = self.batch().keep();
-        self.0.take().expect(UNTIL_DROPPED).hand_on();
-        flushed.await.map_err(|_| lost())?
+    pub async fn commit(mut self) -> Result<(), Failure> {
+        let flushed = self.batch_mut().keep().await?;
+        self.batch.take().expect(UNTIL_DROPPED).hand_on(&Handle::current());
+        flushed.await.map_err(|_| Failure::Lost)?
     }
 
-    fn batch(&mut self) -> &mut Batch {
-        self.0.as_mut().expect(UNTIL_DROPPED)
+    const fn batch_mut(&mut self) -> &mut Batch {
+        self.batch.as_mut().expect(UNTIL_DROPPED)
     }
 }
 
@@ -100,18 +146,18 @@ const UNTIL_DROPPED: &str = "a turn has its batch until it is handed on or dropp
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let Some(mut batch) = self.0.take() else { return };
+        let Some(batch) = self.batch.take() else { return };
         // Without a runtime the program is at its end, and nobody waits.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                batch.undo().await;
-                batch.hand_on();
-            });
+            batch.undo(runtime);
         }
     }
 }
 
-/// The connection, or whoever had it, is gone.
-fn lost() -> DbErr {
-    DbErr::Exec(RuntimeErr::Internal("the connection that writes was lost".to_owned()))
+fn is_large(statement: &Statement) -> bool {
+    let length = |value: &Value| match value {
+        Value::String(Some(text)) => text.len(),
+        _ => 0,
+    };
+    statement.values.iter().flat_map(|values| &values.0).map(length).sum::<usize>() > LARGE
 }

@@ -3,33 +3,48 @@
 use std::sync::Arc;
 
 use sea_orm::sqlx::Postgres;
-use sea_orm::{DbBackend, DbErr, Statement};
+use sea_orm::{DbBackend, Statement};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use super::engine::Engine;
+use super::failure::Failure;
 use super::pool::{Lease, Pool};
 use super::queue::Turn;
 
 /// Dropped without [`Transaction::commit`], it is rolled back.
 pub enum Transaction {
-    Sqlite(Mutex<Turn>),
+    Sqlite(Turn),
     Postgres(Mutex<Session<Postgres>>),
 }
 
 impl Transaction {
-    pub fn on_sqlite(turn: Turn) -> Self {
-        Self::Sqlite(Mutex::new(turn))
-    }
-
-    pub async fn on_postgres(pool: &Arc<Pool<Postgres>>) -> Result<Self, DbErr> {
+    pub async fn on_postgres(pool: &Arc<Pool<Postgres>>) -> Result<Self, Failure> {
         Ok(Self::Postgres(Mutex::new(Session::begin(pool.lease().await?, "BEGIN").await?)))
     }
 
-    /// Makes everything written durable, or nothing.
-    pub async fn commit(self) -> Result<(), DbErr> {
+    /// Says whether statements from now on may take long: they run where they keep
+    /// no request from being answered.
+    pub fn take_long(&self, is_so: bool) {
         match self {
-            Self::Sqlite(turn) => turn.into_inner().commit().await,
+            Self::Sqlite(turn) => turn.take_long(is_so),
+            // They run in the server.
+            Self::Postgres(_) => {}
+        }
+    }
+
+    /// Runs a statement, and says how many rows it changed.
+    pub async fn execute(&self, statement: Statement) -> Result<u64, Failure> {
+        match self {
+            Self::Sqlite(turn) => turn.execute(statement).await,
+            Self::Postgres(session) => session.lock().await.lease().execute(statement).await,
+        }
+    }
+
+    /// Makes everything written durable, or nothing.
+    pub async fn commit(self) -> Result<(), Failure> {
+        match self {
+            Self::Sqlite(turn) => turn.commit().await,
             Self::Postgres(session) => session.into_inner().commit().await,
         }
     }
@@ -44,13 +59,13 @@ pub struct Session<DB: Engine> {
 impl<DB: Engine> Session<DB> {
     /// Given up between request and answer, the session is rolled back like any
     /// other: a transaction may be open in the connection.
-    pub async fn begin(lease: Lease<DB>, begin: &str) -> Result<Self, DbErr> {
+    pub async fn begin(lease: Lease<DB>, begin: &str) -> Result<Self, Failure> {
         let mut session = Self { lease: Some(lease) };
         session.lease().execute(simple(begin)).await?;
         Ok(session)
     }
 
-    async fn commit(mut self) -> Result<(), DbErr> {
+    async fn commit(mut self) -> Result<(), Failure> {
         let mut lease = self.lease.take().expect(OPEN);
         lease.execute(simple("COMMIT")).await?;
         Ok(())

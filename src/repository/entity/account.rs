@@ -1,6 +1,7 @@
 //! Table `scim_accounts`.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::{IdenStatic, Iterable};
 
 use crate::repository::connection::from_row;
 
@@ -33,6 +34,13 @@ from_row!(Model {
     created_at,
     updated_at,
 });
+
+/// What is read of an account, of the table of this name or alias.
+pub fn columns(table: &str) -> String {
+    let columns: Vec<_> =
+        Column::iter().map(|column| format!("{table}.{}", column.as_str())).collect();
+    columns.join(", ")
+}
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}

@@ -45,9 +45,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
-    use sea_orm::{
-        ColumnTrait, ColumnType, ConnectionTrait, EntityTrait, IdenStatic, Iterable, Statement,
-    };
+    use sea_orm::{ColumnTrait, ColumnType, EntityTrait, IdenStatic, Iterable, Statement};
 
     use super::{
         account, api_key, configuration, former_user, group, group_member, user, user_email,
@@ -55,6 +53,7 @@ mod tests {
     use crate::clock::{SeededRandom, SystemClock};
     use crate::model::DatabaseUrl;
     use crate::repository::Repository;
+    use crate::repository::connection::Rows;
 
     /// Tables that only statements written out in full know.
     const SQL_ONLY: [&str; 8] = [
@@ -97,11 +96,10 @@ mod tests {
             "SELECT t.name || '.' || c.name || ' ' || c.type || iif(c.\"notnull\", '', ' null')
             FROM sqlite_master t, pragma_table_info(t.name) c
             WHERE t.type = 'table' AND t.name <> 'seaql_migrations'";
-        let query = Statement::from_string(connection.get_database_backend(), query);
-        let rows = connection.query_all_raw(query).await.expect("a valid query");
+        let query = Statement::from_string(connection.backend(), query);
+        let rows: Vec<String> = connection.rows(query).await.expect("a valid query");
         let stored: BTreeSet<String> = rows
-            .iter()
-            .map(|row| row.try_get_by_index::<String>(0).expect("a text"))
+            .into_iter()
             .filter(|column| !SQL_ONLY.iter().any(|table| column.starts_with(table)))
             .collect();
         let known = [

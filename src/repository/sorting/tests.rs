@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait as _, DbBackend};
+use sea_orm::DbBackend;
 
 use super::super::Repository;
+use super::super::testing::plan;
 use super::*;
 use crate::clock::{SystemClock, SystemRandom};
 use crate::model::{DatabaseUrl, Instant, Position};
@@ -19,11 +20,8 @@ async fn plans<E: Resource>(
     for part in parts(E::KIND, slice) {
         let walk = part.walk(condition, slice.descending, 10, 10);
         let select = matching::<E>(DbBackend::Sqlite, Uuid::nil().into(), condition, walk);
-        let mut statement = select.build(DbBackend::Sqlite);
-        statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
-        let rows = read.connection.query_all_raw(statement).await.unwrap();
-        let step = |row: &sea_orm::QueryResult| row.try_get("", "detail").unwrap();
-        plans.push(rows.iter().map(step).collect::<Vec<String>>().join("\n"));
+        let steps = plan(&read.connection, select.build(DbBackend::Sqlite)).await;
+        plans.push(steps.join("\n"));
     }
     plans
 }

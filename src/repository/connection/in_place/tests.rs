@@ -1,6 +1,6 @@
 //! Statements in place, and what becomes of those that cannot be read there.
 
-use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm::{DbBackend, Value};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -25,11 +25,12 @@ fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
 }
 
 fn in_place(reader: &Reader) -> &InPlace {
-    reader.in_place().unwrap()
+    let Reader::Sqlite { in_place, .. } = reader else { unreachable!("it is SQLite") };
+    in_place
 }
 
 async fn execute(tx: &Write, sql: &str) {
-    tx.transaction.execute_unprepared(sql).await.unwrap();
+    tx.execute(sql, []).await.unwrap();
 }
 
 #[derive(Debug, PartialEq)]
@@ -51,8 +52,7 @@ from_row!(Everything { id, no_id, yes, no, number, no_number, text, no_text, byt
 async fn values_are_the_same_in_place_and_through_sqlx() {
     let (_directory, repository) = store().await;
     let file = repository.read().connection;
-    let Reader::Sqlite(pool, _) = &file else { unreachable!("it is a file") };
-    let sqlx = Reader::Sqlite(Arc::clone(pool), None);
+    let Reader::Sqlite { pool, .. } = &file else { unreachable!("it is a file") };
     let expected = Everything {
         id: Uuid::from_u128(0x0123_4567_89ab_cdef),
         no_id: None,
@@ -79,7 +79,7 @@ async fn values_are_the_same_in_place_and_through_sqlx() {
     };
     for sql in ["SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?", "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9"] {
         let here = in_place(&file).rows::<Everything>(&statement(sql, values())).await.unwrap();
-        let there = sqlx.rows::<Everything>(statement(sql, values())).await.unwrap();
+        let there = pool.lease().await.unwrap().rows(statement(sql, values())).await.unwrap();
         assert_eq!(here, there);
         assert_eq!(here[0], expected);
     }
@@ -204,8 +204,21 @@ async fn others_are_answered_between_statements() {
 }
 
 #[tokio::test]
-async fn a_database_in_memory_is_not_read_in_place() {
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let repository = Repository::open(&DatabaseUrl::SqliteMemory, clock, random).await.unwrap();
-    assert!(repository.read().connection.in_place().is_none());
+async fn a_database_in_memory_is_like_a_file() {
+    let open = || {
+        Repository::open(&DatabaseUrl::SqliteMemory, Arc::new(SystemClock), Arc::new(SystemRandom))
+    };
+    let (one, other) = (open().await.unwrap(), open().await.unwrap());
+    for repository in [&one, &other] {
+        let tx = repository.write().await.unwrap();
+        // Each has its own.
+        execute(&tx, "CREATE TABLE written (n INTEGER)").await;
+        execute(&tx, "INSERT INTO written VALUES (1)").await;
+        tx.commit().await.unwrap();
+        let all = statement("SELECT n FROM written", []);
+        let reader = repository.read().connection;
+        assert_eq!(in_place(&reader).rows::<i64>(&all).await.unwrap(), [1]);
+        let Reader::Sqlite { pool, .. } = &reader else { unreachable!("it is SQLite") };
+        assert_eq!(pool.lease().await.unwrap().rows::<i64>(all).await.unwrap(), [1]);
+    }
 }

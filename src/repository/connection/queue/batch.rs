@@ -4,34 +4,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::Sqlite;
-use sea_orm::{DbBackend, DbErr, Statement};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task;
 use tokio::time::Instant;
 
-use super::super::pool::Lease;
-use super::{Queue, Turn, UNTIL_DROPPED, lost};
+use super::super::failure::Failure;
+use super::super::sqlite::Sqlite;
+use super::{Queue, Turn, UNTIL_DROPPED};
 
 /// The most transactions that are flushed together.
 const MAX_TOGETHER: usize = 128;
 /// How long the first of them is kept waiting for others.
 const MAX_WAIT: Duration = Duration::from_millis(20);
+/// How long SQLite waits for a lock that another process holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Transactions that are flushed together.
 pub struct Batch {
-    queue: Arc<Queue>,
-    /// `None` as long as none was needed.
-    lease: Option<Lease<Sqlite>>,
+    pub(super) queue: Arc<Queue>,
     /// When the transaction around all of them began; `None`: there is none.
     since: Option<Instant>,
     /// Where whoever has the turn is.
     stage: Stage,
-    /// The savepoint of whoever has the turn, or had it last.
-    savepoint: Savepoint,
-    /// Whether that savepoint is still open, its changes to be kept.
-    is_kept: bool,
     /// Those who are done and want to hear of the flush.
-    done: Vec<oneshot::Sender<Result<(), DbErr>>>,
+    done: Vec<oneshot::Sender<Result<(), Failure>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,134 +37,95 @@ enum Stage {
     Between,
     /// The first one, whose transaction is the real one, is at work.
     First,
-    /// A later one is entering its savepoint.
-    Entering,
     /// A later one is at work in its savepoint.
     Within,
 }
 
-/// Two that follow each other have different names: whoever never got into its
-/// own takes back nothing of the one before.
-#[derive(Clone, Copy)]
-enum Savepoint {
-    One,
-    Other,
-}
-
-impl Savepoint {
-    const fn next(self) -> Self {
-        match self {
-            Self::One => Self::Other,
-            Self::Other => Self::One,
-        }
-    }
-
-    const fn undo(self) -> &'static str {
-        match self {
-            Self::One => "ROLLBACK TO one; RELEASE one",
-            Self::Other => "ROLLBACK TO other; RELEASE other",
-        }
-    }
-
-    const fn release(self) -> &'static str {
-        match self {
-            Self::One => "RELEASE one",
-            Self::Other => "RELEASE other",
-        }
-    }
-
-    /// What begins it. The one before is released in the same breath: two
-    /// statements in one text are one change of thread.
-    const fn begin(self, releasing: bool) -> &'static str {
-        match (self, releasing) {
-            (Self::One, false) => "SAVEPOINT one",
-            (Self::Other, false) => "SAVEPOINT other",
-            (Self::One, true) => "RELEASE other; SAVEPOINT one",
-            (Self::Other, true) => "RELEASE one; SAVEPOINT other",
-        }
-    }
-}
-
 impl Batch {
-    pub fn new(queue: Arc<Queue>) -> Self {
-        Self {
-            queue,
-            lease: None,
-            since: None,
-            stage: Stage::Between,
-            savepoint: Savepoint::One,
-            is_kept: false,
-            done: Vec::new(),
-        }
+    pub const fn new(queue: Arc<Queue>) -> Self {
+        Self { queue, since: None, stage: Stage::Between, done: Vec::new() }
     }
 
     /// Begins the transaction of whoever has the turn.
-    pub async fn open(&mut self) -> Result<(), DbErr> {
-        if self.lease.is_none() {
-            self.lease = Some(self.queue.pool.lease().await?);
-        }
+    pub async fn open(&mut self) -> Result<(), Failure> {
         if self.since.is_none() {
             self.stage = Stage::First;
-            // A transaction that begins by reading and then writes fails when
-            // another process wrote in between, at once and whatever the
-            // timeout; IMMEDIATE asks for the lock at the beginning.
-            self.run("BEGIN IMMEDIATE").await?;
+            self.begin().await?;
             self.since = Some(Instant::now());
-        } else {
-            self.stage = Stage::Entering;
-            if let Err(error) = self.run(self.savepoint.next().begin(self.is_kept)).await {
-                // The transaction around is not what it was: SQLite ends it when
-                // the disk is full, for instance.
-                self.fail(&error).await;
-                return Err(error);
-            }
-            self.savepoint = self.savepoint.next();
-            self.is_kept = false;
-            self.stage = Stage::Within;
+            return Ok(());
         }
+        let connection = Arc::clone(&self.queue.connection).lock_owned().await;
+        if let Err(error) = connection.run("SAVEPOINT turn") {
+            // The transaction around is not what it was: SQLite ends it when the
+            // disk is full, for instance.
+            self.fail(&connection, &error);
+            return Err(error);
+        }
+        self.stage = Stage::Within;
         Ok(())
     }
 
-    /// Adds the transaction of whoever has the turn to those that are to be
-    /// flushed. Its savepoint, if it has one, stays open until the next one begins
-    /// or all are committed.
-    pub fn keep(&mut self) -> oneshot::Receiver<Result<(), DbErr>> {
-        self.is_kept = self.stage == Stage::Within;
-        self.stage = Stage::Between;
-        let (sender, receiver) = oneshot::channel();
-        self.done.push(sender);
-        receiver
+    async fn begin(&self) -> Result<(), Failure> {
+        // A transaction that begins by reading and then writes fails when another
+        // process wrote in between, at once and whatever the timeout; IMMEDIATE asks
+        // for the lock at the beginning.
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let connection = Arc::clone(&self.queue.connection).lock_owned().await;
+        connection.wait_at_most(Duration::ZERO)?;
+        let at_once = connection.run(BEGIN);
+        connection.wait_at_most(BUSY_TIMEOUT)?;
+        match at_once {
+            Err(error) if error.is_busy() => {
+                let begun = task::spawn_blocking(move || connection.run(BEGIN));
+                begun.await.map_err(|_| Failure::Lost)?
+            }
+            begun => begun,
+        }
     }
 
-    /// Takes back what the transaction of whoever has the turn has changed.
-    /// Statements reach the database in the order in which they were sent, also
-    /// behind one that nobody waited for.
-    pub async fn undo(&mut self) {
-        match self.stage {
-            Stage::Between => {}
-            Stage::First => self.abandon().await,
-            Stage::Entering => {
-                // Given up half way. Where the savepoint was never made, there is
-                // nothing in it.
-                let _ = self.run(self.savepoint.next().undo()).await;
-                if self.is_kept {
-                    let _ = self.run(self.savepoint.release()).await;
-                    self.is_kept = false;
-                }
-            }
-            Stage::Within => {
-                // SQLite ends the transaction around when the disk is full, for
-                // instance: nobody's changes are there any more.
-                if let Err(error) = self.run(self.savepoint.undo()).await {
-                    self.fail(&error).await;
-                }
+    /// Adds the transaction of whoever has the turn to those that are to be
+    /// flushed.
+    pub async fn keep(&mut self) -> Result<oneshot::Receiver<Result<(), Failure>>, Failure> {
+        if self.stage == Stage::Within {
+            let connection = Arc::clone(&self.queue.connection).lock_owned().await;
+            if let Err(error) = connection.run("RELEASE turn") {
+                self.fail(&connection, &error);
+                return Err(error);
             }
         }
         self.stage = Stage::Between;
+        let (sender, receiver) = oneshot::channel();
+        self.done.push(sender);
+        Ok(receiver)
+    }
+
+    /// Takes back what the transaction of whoever has the turn has changed, and
+    /// gives the turn to the next one.
+    pub fn undo(mut self, runtime: Handle) {
+        let connection = Arc::clone(&self.queue.connection);
+        runtime.clone().spawn_blocking(move || {
+            // A statement that nobody waited for ends first.
+            let connection = connection.blocking_lock_owned();
+            match self.stage {
+                Stage::Between => {}
+                Stage::First => self.abandon(&connection),
+                Stage::Within => {
+                    let undone = connection.run("ROLLBACK TO turn");
+                    // SQLite ends the transaction around when the disk is full, for
+                    // instance: nobody's changes are there any more.
+                    if let Err(error) = undone.and_then(|()| connection.run("RELEASE turn")) {
+                        self.fail(&connection, &error);
+                    }
+                }
+            }
+            self.stage = Stage::Between;
+            drop(connection);
+            self.hand_on(&runtime);
+        });
     }
 
     /// Gives the turn to the next one, in the same transaction or after a flush.
-    pub fn hand_on(mut self) {
+    pub fn hand_on(mut self, runtime: &Handle) {
         let is_over = self.since.is_none_or(|since| since.elapsed() >= MAX_WAIT);
         if !is_over && self.done.len() < MAX_TOGETHER {
             match self.give_to_next() {
@@ -175,9 +133,9 @@ impl Batch {
                 Some(batch) => self = batch,
             }
         }
-        // In a task of its own: others depend on it, whoever is cancelled.
-        tokio::spawn(async move {
-            self.flush().await;
+        // Whoever is cancelled meanwhile: others depend on it.
+        runtime.spawn_blocking(move || {
+            self.flush();
             self.end();
         });
     }
@@ -187,33 +145,31 @@ impl Batch {
         let queue = Arc::clone(&self.queue);
         loop {
             let Some(next) = queue.line().waiting.pop_front() else { return Some(self) };
-            match next.send(Turn(Some(self))) {
+            match next.send(Turn::of(self)) {
                 Ok(()) => return None,
                 // Whoever waited has given up.
-                Err(mut turn) => self = turn.0.take().expect(UNTIL_DROPPED),
+                Err(mut turn) => self = turn.batch.take().expect(UNTIL_DROPPED),
             }
         }
     }
 
-    async fn flush(&mut self) {
+    fn flush(&mut self) {
         if self.since.is_none() {
             return;
         }
-        match self.run("COMMIT").await {
+        let connection = Arc::clone(&self.queue.connection).blocking_lock_owned();
+        match connection.run("COMMIT") {
             Ok(()) => {
                 self.since = None;
-                self.is_kept = false;
+                drop(connection);
                 self.tell(&Ok(()));
             }
-            Err(error) => self.fail(&error).await,
+            Err(error) => self.fail(&connection, &error),
         }
     }
 
     /// Nothing is open any more: the next one begins anew, or nobody has the turn.
     fn end(mut self) {
-        // Back before somebody else looks for it. A database in memory is read
-        // through the same connection.
-        self.lease = None;
         let queue = Arc::clone(&self.queue);
         loop {
             let mut line = queue.line();
@@ -222,41 +178,30 @@ impl Batch {
                 return;
             };
             drop(line);
-            match next.send(Turn(Some(self))) {
+            match next.send(Turn::of(self)) {
                 Ok(()) => return,
-                Err(mut turn) => self = turn.0.take().expect(UNTIL_DROPPED),
+                Err(mut turn) => self = turn.batch.take().expect(UNTIL_DROPPED),
             }
         }
     }
 
     /// All that were not flushed yet have failed.
-    async fn fail(&mut self, error: &DbErr) {
-        self.abandon().await;
+    fn fail(&mut self, connection: &Sqlite, error: &Failure) {
+        self.abandon(connection);
         self.stage = Stage::Between;
         self.tell(&Err(error.clone()));
     }
 
-    async fn abandon(&mut self) {
+    fn abandon(&mut self, connection: &Sqlite) {
         // Fails where SQLite has ended the transaction by itself.
-        let _ = self.run("ROLLBACK").await;
+        let _ = connection.run("ROLLBACK");
         self.since = None;
-        self.is_kept = false;
     }
 
-    fn tell(&mut self, outcome: &Result<(), DbErr>) {
+    fn tell(&mut self, outcome: &Result<(), Failure>) {
         for done in self.done.drain(..) {
             // Whoever is gone does not hear it.
             let _ = done.send(outcome.clone());
         }
-    }
-
-    /// The connection.
-    pub fn lease(&mut self) -> Result<&mut Lease<Sqlite>, DbErr> {
-        self.lease.as_mut().ok_or_else(lost)
-    }
-
-    async fn run(&mut self, sql: &str) -> Result<(), DbErr> {
-        self.lease()?.execute(Statement::from_string(DbBackend::Sqlite, sql)).await?;
-        Ok(())
     }
 }

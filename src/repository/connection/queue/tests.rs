@@ -4,49 +4,47 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sea_orm::{DbBackend, Statement};
+use sea_orm::DbBackend;
 use tempfile::TempDir;
 
 use super::*;
 
 /// A file with a table of numbers, each of which can be there once.
-async fn numbers() -> (Arc<Queue>, Arc<Pool<Sqlite>>, TempDir) {
+async fn numbers() -> (Arc<Queue>, Sqlite, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let file = SqliteConnectOptions::new()
-        .filename(directory.path().join("numbers.db"))
-        .create_if_missing(true)
-        .journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal);
-    let writer = SqlitePoolOptions::new().connect_with(file.clone()).await.unwrap();
-    let reader = SqlitePoolOptions::new().connect_with(file).await.unwrap();
-    let queue = Queue::new(Pool::new(writer, 1));
-    let mut turn = queue.begin().await.unwrap();
-    run(&mut turn, "CREATE TABLE numbers (n INTEGER NOT NULL UNIQUE)").await.unwrap();
+    let file = directory.path().join("numbers.db");
+    let made = rusqlite::Connection::open(&file).unwrap();
+    made.pragma_update(None, "journal_mode", "WAL").unwrap();
+    let location = Location::file(file);
+    let queue = Queue::open(&location).unwrap();
+    let turn = queue.begin().await.unwrap();
+    run(&turn, "CREATE TABLE numbers (n INTEGER NOT NULL UNIQUE)").await.unwrap();
     turn.commit().await.unwrap();
-    (queue, Pool::new(reader, 1), directory)
+    (queue, Sqlite::read_only(&location).unwrap(), directory)
 }
 
-async fn run(turn: &mut Turn, sql: &str) -> Result<(), DbErr> {
-    turn.lease()?.execute(Statement::from_string(DbBackend::Sqlite, sql)).await?;
-    Ok(())
+fn statement(sql: &str) -> Statement {
+    Statement::from_string(DbBackend::Sqlite, sql)
 }
 
-async fn insert(turn: &mut Turn, number: usize) -> Result<(), DbErr> {
+async fn run(turn: &Turn, sql: &str) -> Result<(), Failure> {
+    turn.execute(statement(sql)).await.map(drop)
+}
+
+async fn insert(turn: &Turn, number: usize) -> Result<(), Failure> {
     run(turn, &format!("INSERT INTO numbers VALUES ({number})")).await
 }
 
 /// What others see.
-async fn seen(reader: &Arc<Pool<Sqlite>>) -> Vec<i64> {
-    let select = Statement::from_string(DbBackend::Sqlite, "SELECT n FROM numbers ORDER BY n");
-    let rows = reader.lease().await.unwrap().all(select).await.unwrap();
-    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+fn seen(reader: &Sqlite) -> Vec<i64> {
+    reader.rows(&statement("SELECT n FROM numbers ORDER BY n")).unwrap()
 }
 
 /// Begins transactions behind one that has the turn, in this order.
 async fn in_line(
     queue: &Arc<Queue>,
     length: usize,
-) -> Vec<tokio::task::JoinHandle<Result<Turn, DbErr>>> {
+) -> Vec<tokio::task::JoinHandle<Result<Turn, Failure>>> {
     let mut line = Vec::new();
     for place in 0..length {
         let queue_of_task = Arc::clone(queue);
@@ -61,71 +59,71 @@ async fn in_line(
 #[tokio::test]
 async fn those_in_line_are_flushed_together_and_answered_then() {
     let (queue, reader, _directory) = numbers().await;
-    let mut first = queue.begin().await.unwrap();
-    insert(&mut first, 1).await.unwrap();
+    let first = queue.begin().await.unwrap();
+    insert(&first, 1).await.unwrap();
     let mut line = in_line(&queue, 1).await;
     let first = tokio::spawn(first.commit());
-    let mut second = line.remove(0).await.unwrap().unwrap();
-    insert(&mut second, 2).await.unwrap();
+    let second = line.remove(0).await.unwrap().unwrap();
+    insert(&second, 2).await.unwrap();
     // The first one is done and not yet durable: nobody hears or sees of it.
     assert!(!first.is_finished());
-    assert_eq!(seen(&reader).await, [] as [i64; 0]);
+    assert_eq!(seen(&reader), [] as [i64; 0]);
     second.commit().await.unwrap();
     first.await.unwrap().unwrap();
-    assert_eq!(seen(&reader).await, [1, 2]);
+    assert_eq!(seen(&reader), [1, 2]);
 }
 
 #[tokio::test]
 async fn one_that_is_given_up_takes_back_its_own_changes_alone() {
     let (queue, reader, _directory) = numbers().await;
-    let mut first = queue.begin().await.unwrap();
-    insert(&mut first, 1).await.unwrap();
+    let first = queue.begin().await.unwrap();
+    insert(&first, 1).await.unwrap();
     let mut line = in_line(&queue, 2).await;
     let first = tokio::spawn(first.commit());
-    let mut second = line.remove(0).await.unwrap().unwrap();
-    insert(&mut second, 2).await.unwrap();
+    let second = line.remove(0).await.unwrap().unwrap();
+    insert(&second, 2).await.unwrap();
     drop(second);
-    let mut third = line.remove(0).await.unwrap().unwrap();
-    insert(&mut third, 3).await.unwrap();
+    let third = line.remove(0).await.unwrap().unwrap();
+    insert(&third, 3).await.unwrap();
     third.commit().await.unwrap();
     first.await.unwrap().unwrap();
-    assert_eq!(seen(&reader).await, [1, 3]);
+    assert_eq!(seen(&reader), [1, 3]);
 }
 
 #[tokio::test]
 async fn the_last_one_given_up_still_has_the_others_flushed() {
     let (queue, reader, _directory) = numbers().await;
-    let mut first = queue.begin().await.unwrap();
-    insert(&mut first, 1).await.unwrap();
+    let first = queue.begin().await.unwrap();
+    insert(&first, 1).await.unwrap();
     let mut line = in_line(&queue, 1).await;
     let first = tokio::spawn(first.commit());
     drop(line.remove(0).await.unwrap().unwrap());
     first.await.unwrap().unwrap();
-    assert_eq!(seen(&reader).await, [1]);
+    assert_eq!(seen(&reader), [1]);
 }
 
 #[tokio::test]
 async fn the_first_one_given_up_leaves_the_line_in_order() {
     let (queue, reader, _directory) = numbers().await;
-    let mut first = queue.begin().await.unwrap();
-    insert(&mut first, 1).await.unwrap();
+    let first = queue.begin().await.unwrap();
+    insert(&first, 1).await.unwrap();
     let line = in_line(&queue, 2).await;
     drop(first);
     for (number, turn) in line.into_iter().enumerate() {
-        let mut turn = turn.await.unwrap().unwrap();
-        insert(&mut turn, 2 + number).await.unwrap();
+        let turn = turn.await.unwrap().unwrap();
+        insert(&turn, 2 + number).await.unwrap();
         tokio::spawn(turn.commit());
     }
     // Whoever comes last is answered after all before.
     queue.begin().await.unwrap().commit().await.unwrap();
-    assert_eq!(seen(&reader).await, [2, 3]);
+    assert_eq!(seen(&reader), [2, 3]);
 }
 
 #[tokio::test]
 async fn whoever_gives_up_waiting_is_passed_over() {
     let (queue, reader, _directory) = numbers().await;
-    let mut first = queue.begin().await.unwrap();
-    insert(&mut first, 1).await.unwrap();
+    let first = queue.begin().await.unwrap();
+    insert(&first, 1).await.unwrap();
     let mut line = in_line(&queue, 3).await;
     for gone in [2, 0] {
         let gone = line.remove(gone);
@@ -133,82 +131,81 @@ async fn whoever_gives_up_waiting_is_passed_over() {
         assert!(gone.await.is_err());
     }
     let first = tokio::spawn(first.commit());
-    let mut second = line.remove(0).await.unwrap().unwrap();
-    insert(&mut second, 2).await.unwrap();
+    let second = line.remove(0).await.unwrap().unwrap();
+    insert(&second, 2).await.unwrap();
     second.commit().await.unwrap();
     first.await.unwrap().unwrap();
-    assert_eq!(seen(&reader).await, [1, 2]);
+    assert_eq!(seen(&reader), [1, 2]);
     assert!(!queue.line().taken);
 }
 
 #[tokio::test]
 async fn a_statement_that_fails_costs_the_others_nothing() {
     let (queue, reader, _directory) = numbers().await;
-    let mut first = queue.begin().await.unwrap();
-    insert(&mut first, 1).await.unwrap();
+    let first = queue.begin().await.unwrap();
+    insert(&first, 1).await.unwrap();
     let mut line = in_line(&queue, 1).await;
     let first = tokio::spawn(first.commit());
-    let mut second = line.remove(0).await.unwrap().unwrap();
-    insert(&mut second, 2).await.unwrap();
-    assert!(insert(&mut second, 1).await.is_err());
-    insert(&mut second, 3).await.unwrap();
+    let second = line.remove(0).await.unwrap().unwrap();
+    insert(&second, 2).await.unwrap();
+    assert!(insert(&second, 1).await.is_err());
+    insert(&second, 3).await.unwrap();
     second.commit().await.unwrap();
     first.await.unwrap().unwrap();
-    assert_eq!(seen(&reader).await, [1, 2, 3]);
+    assert_eq!(seen(&reader), [1, 2, 3]);
 }
 
 #[tokio::test]
 async fn where_the_database_ends_the_transaction_nobody_hears_of_success() {
     let (queue, reader, _directory) = numbers().await;
-    let mut first = queue.begin().await.unwrap();
-    insert(&mut first, 1).await.unwrap();
+    let first = queue.begin().await.unwrap();
+    insert(&first, 1).await.unwrap();
     let mut line = in_line(&queue, 1).await;
     let first = tokio::spawn(first.commit());
-    let mut second = line.remove(0).await.unwrap().unwrap();
-    insert(&mut second, 2).await.unwrap();
+    let second = line.remove(0).await.unwrap().unwrap();
+    insert(&second, 2).await.unwrap();
     // As SQLite does by itself when the disk is full.
-    run(&mut second, "ROLLBACK").await.unwrap();
+    run(&second, "ROLLBACK").await.unwrap();
     assert!(second.commit().await.is_err());
     assert!(first.await.unwrap().is_err());
     // And the next one finds all in order.
-    let mut third = queue.begin().await.unwrap();
-    insert(&mut third, 3).await.unwrap();
+    let third = queue.begin().await.unwrap();
+    insert(&third, 3).await.unwrap();
     third.commit().await.unwrap();
-    assert_eq!(seen(&reader).await, [3]);
+    assert_eq!(seen(&reader), [3]);
 }
 
 #[tokio::test]
-async fn where_the_database_ends_the_transaction_the_next_in_line_is_told_too() {
+async fn where_the_database_ends_the_transaction_the_next_in_line_begins_anew() {
     let (queue, reader, _directory) = numbers().await;
-    let mut first = queue.begin().await.unwrap();
-    insert(&mut first, 1).await.unwrap();
+    let first = queue.begin().await.unwrap();
+    insert(&first, 1).await.unwrap();
     let mut line = in_line(&queue, 2).await;
     let first = tokio::spawn(first.commit());
-    let mut second = line.remove(0).await.unwrap().unwrap();
-    run(&mut second, "ROLLBACK").await.unwrap();
+    let second = line.remove(0).await.unwrap().unwrap();
+    run(&second, "ROLLBACK").await.unwrap();
     let second = tokio::spawn(second.commit());
-    assert!(line.remove(0).await.unwrap().is_err());
+    let third = line.remove(0).await.unwrap().unwrap();
     assert!(second.await.unwrap().is_err());
     assert!(first.await.unwrap().is_err());
-    let mut fourth = queue.begin().await.unwrap();
-    insert(&mut fourth, 4).await.unwrap();
-    fourth.commit().await.unwrap();
-    assert_eq!(seen(&reader).await, [4]);
+    insert(&third, 3).await.unwrap();
+    third.commit().await.unwrap();
+    assert_eq!(seen(&reader), [3]);
 }
 
 #[tokio::test]
 async fn one_that_is_given_up_while_it_begins_takes_back_nothing_of_the_one_before() {
     for polls in 0..8 {
         let (queue, reader, _directory) = numbers().await;
-        let mut first = queue.begin().await.unwrap();
-        insert(&mut first, 1).await.unwrap();
+        let first = queue.begin().await.unwrap();
+        insert(&first, 1).await.unwrap();
         let mut line = in_line(&queue, 1).await;
         // Begins by itself as soon as it is its turn, and is given up on its way.
         let mut third = Box::pin(queue.begin());
         assert!(futures::poll!(&mut third).is_pending());
         let first = tokio::spawn(first.commit());
-        let mut second = line.remove(0).await.unwrap().unwrap();
-        insert(&mut second, 2).await.unwrap();
+        let second = line.remove(0).await.unwrap().unwrap();
+        insert(&second, 2).await.unwrap();
         let second = tokio::spawn(second.commit());
         for _ in 0..polls {
             tokio::task::yield_now().await;
@@ -217,12 +214,12 @@ async fn one_that_is_given_up_while_it_begins_takes_back_nothing_of_the_one_befo
             }
         }
         drop(third);
-        let mut fourth = queue.begin().await.unwrap();
-        insert(&mut fourth, 4).await.unwrap();
+        let fourth = queue.begin().await.unwrap();
+        insert(&fourth, 4).await.unwrap();
         fourth.commit().await.unwrap();
         second.await.unwrap().unwrap();
         first.await.unwrap().unwrap();
-        assert_eq!(seen(&reader).await, [1, 2, 4], "given up after {polls}");
+        assert_eq!(seen(&reader), [1, 2, 4], "given up after {polls}");
     }
 }
 
@@ -234,8 +231,8 @@ async fn of_hundreds_given_up_at_any_point_those_answered_are_there_and_no_other
             let queue = Arc::clone(&queue);
             tokio::spawn(async move {
                 let work = async {
-                    let mut turn = queue.begin().await?;
-                    insert(&mut turn, number).await?;
+                    let turn = queue.begin().await?;
+                    insert(&turn, number).await?;
                     if number % 5 == 1 {
                         // Answered an error by whoever uses the repository.
                         return Ok(false);
@@ -255,10 +252,62 @@ async fn of_hundreds_given_up_at_any_point_those_answered_are_there_and_no_other
     let answered: Vec<_> = join_all(tasks).await.into_iter().filter_map(Result::unwrap).collect();
     // Cancelled ones may have been too far to be taken back; all others not.
     queue.begin().await.unwrap().commit().await.unwrap();
-    let seen: Vec<_> =
-        seen(&reader).await.into_iter().map(|n| usize::try_from(n).unwrap()).collect();
+    let seen: Vec<_> = seen(&reader).into_iter().map(|n| usize::try_from(n).unwrap()).collect();
     assert!(answered.len() > 150, "{}", answered.len());
     assert!(answered.iter().all(|number| seen.contains(number)));
     assert!(seen.iter().all(|number| answered.contains(number) || number % 3 == 0));
     assert!(seen.iter().all(|number| number % 5 != 1));
+}
+
+/// A number that takes some 100 ms to be found.
+const SLOW: &str = "INSERT INTO numbers WITH RECURSIVE up (n) AS \
+     (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 1000000) SELECT MAX(n) FROM up";
+
+#[tokio::test]
+async fn what_takes_long_keeps_no_thread() {
+    let (queue, reader, _directory) = numbers().await;
+    let turn = queue.begin().await.unwrap();
+    turn.take_long(true);
+    let mut slow = Box::pin(run(&turn, SLOW));
+    // There is one thread here, and it goes on.
+    assert!(futures::poll!(&mut slow).is_pending());
+    slow.await.unwrap();
+    turn.commit().await.unwrap();
+    assert_eq!(seen(&reader), [1_000_000]);
+}
+
+#[tokio::test]
+async fn one_that_is_given_up_during_a_statement_leaves_nothing_of_it() {
+    let (queue, reader, _directory) = numbers().await;
+    let first = queue.begin().await.unwrap();
+    insert(&first, 1).await.unwrap();
+    let mut line = in_line(&queue, 1).await;
+    let first = tokio::spawn(first.commit());
+    let second = line.remove(0).await.unwrap().unwrap();
+    second.take_long(true);
+    let mut slow = Box::pin(run(&second, SLOW));
+    assert!(futures::poll!(&mut slow).is_pending());
+    drop(slow);
+    drop(second);
+    // Whoever comes next does so behind it.
+    let third = queue.begin().await.unwrap();
+    insert(&third, 3).await.unwrap();
+    third.commit().await.unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(seen(&reader), [1, 3]);
+}
+
+#[tokio::test]
+async fn another_process_that_writes_is_waited_for() {
+    let (queue, reader, directory) = numbers().await;
+    let other = Sqlite::writable(&Location::file(directory.path().join("numbers.db"))).unwrap();
+    other.run("BEGIN IMMEDIATE").unwrap();
+    let mut begun = Box::pin(queue.begin());
+    assert!(timeout(Duration::from_millis(50), &mut begun).await.is_err());
+    other.run("INSERT INTO numbers VALUES (1)").unwrap();
+    other.run("COMMIT").unwrap();
+    let turn = begun.await.unwrap();
+    insert(&turn, 2).await.unwrap();
+    turn.commit().await.unwrap();
+    assert_eq!(seen(&reader), [1, 2]);
 }
