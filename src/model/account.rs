@@ -13,7 +13,8 @@ pub struct Account {
     /// The application's own id of it; `None`: the application has said nothing
     /// of it, it was made for a provisioned user.
     pub client_id: Option<String>,
-    /// The address, as it was written.
+    /// The address, as it was written; empty: the application has said nothing of
+    /// the account, and its users have left the address that it had.
     pub email: String,
     /// Whether the application says that it has verified the address; of an
     /// account that was made for a user, whether the identity provider marked it.

@@ -49,7 +49,7 @@ pub(super) enum Feed {
 
 impl Feed {
     /// Of the configuration or organization.
-    fn id(self) -> Uuid {
+    pub fn id(self) -> Uuid {
         match self {
             Self::OwnerOf(configuration) => configuration.as_uuid(),
             Self::Of(organization) => organization.as_uuid(),

@@ -77,7 +77,7 @@ impl Known {
     fn add(&mut self, present: Present) {
         let id = present.row.id;
         self.client_ids.extend(present.row.client_id.clone().map(|client_id| (client_id, id)));
-        self.emails.insert(present.row.email_key.clone(), id);
+        self.emails.extend(present.row.email_key.clone().map(|key| (key, id)));
         self.accounts.insert(id, present);
     }
 
@@ -114,7 +114,9 @@ impl Write {
         let leaving: HashSet<Uuid> = targets
             .iter()
             .zip(&keys)
-            .filter_map(|(target, key)| target.as_ref().ok()?.filter(|it| it.row.email_key != *key))
+            .filter_map(|(target, key)| {
+                target.as_ref().ok()?.filter(|it| it.row.email_key.as_ref() != Some(key))
+            })
             .map(|present| present.row.id)
             .collect();
         let mut plans = Vec::with_capacity(items.len());
@@ -233,7 +235,7 @@ impl Write {
             id: AccountId::new(self.now, self.random_bytes()).as_uuid(),
             client_id: None,
             email: String::new(),
-            email_key: String::new(),
+            email_key: None,
             email_verified: false,
             configuration_id: None,
             created_at: self.now.as_micros(),
@@ -242,13 +244,13 @@ impl Write {
         // Taken over by its email alone, or given another one, it is no
         // configuration's any more: whoever is provisioned again must prove the email
         // like others.
-        let is_other = after.client_id.is_none() || after.email_key != key;
+        let is_other = after.client_id.is_none() || after.email_key.as_deref() != Some(key);
         if is_other && item.account.is_none() {
             after.configuration_id = None;
         }
         after.client_id = Some(item.client_id.clone());
         after.email.clone_from(&item.email);
-        key.clone_into(&mut after.email_key);
+        after.email_key = Some(key.to_owned());
         after.email_verified = item.email_verified;
         if before.as_ref() != Some(&after) {
             after.updated_at = self.now.as_micros();
@@ -267,8 +269,7 @@ impl Write {
         for (before, _) in moves().filter(|(before, _)| wanted.contains(&before.email_key)) {
             // Its email is another's in a moment, and no two may have the same
             // even for that long.
-            let email_key = format!("\u{1}{}", before.id);
-            self.store_account(Model { email_key, ..(*before).clone() }).await?;
+            self.store_account(Model { email_key: None, ..(*before).clone() }).await?;
         }
         for (_, after) in &changes {
             self.store_account((*after).clone()).await?;
@@ -322,7 +323,7 @@ impl Write {
             "UPDATE scim_users SET other_email_key = \
                  CASE WHEN other_email_key = $3 THEN NULL ELSE COALESCE(other_email_key, $2) END \
              WHERE account_id = $1",
-            [before.id.into(), before.email_key.as_str().into(), after.email_key.as_str().into()],
+            [before.id.into(), before.email_key.clone().into(), after.email_key.clone().into()],
         )
         .await?;
         Ok(())

@@ -107,7 +107,11 @@ impl Write {
                 self.record_purged(purged, kind, user.id);
             }
             let count = users.len() as u64;
-            self.remember_users(purged.organization, purged.configuration, users).await?;
+            let left =
+                self.remember_users(purged.organization, purged.configuration, users).await?;
+            for account in &left {
+                self.record_left(purged, account);
+            }
             return Ok(count);
         }
         let rows: Vec<Id> = self.query(format!("{sql} RETURNING id"), values).await?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{World, allow, email_patch, id, provision};
+use super::{World, allow, email_patch, id, marked_patch, provision};
 use crate::harness::{TestServer, on_both_engines};
 use crate::scim::client::Tenant;
 
@@ -179,7 +179,7 @@ on_both_engines! {
         let accounts = (world.imported("77", "ann@x", true).await, world.imported("78", "bob@x", true).await);
         let ann = id(&provision(&world.one, "ann", "ann@x", true).await);
         let bob = id(&provision(&world.one, "bob", "bob@x", true).await);
-        world.one.scim.patch(&format!("/Users/{bob}"), email_patch("ann@x")).await;
+        world.one.scim.patch(&format!("/Users/{bob}"), marked_patch("ann@x")).await;
         assert_eq!(world.link(&world.one, &bob).await.0, accounts.1);
         set_active(&world.one, &ann, false).await;
         for fields in [json!({ "email": "ann@x" }), json!({ "email": "ann@x", "scimConfigurationId": world.one.configuration })] {
