@@ -65,8 +65,10 @@ pub enum ImportConflict {
     ClientIdRepeated,
     /// Another account of the request has this email.
     EmailRepeated,
-    /// Another account of the request is the same one here.
+    /// The account that is named is what another of the request is here.
     AccountRepeated,
+    /// The email is that of an account that another of the request is here.
+    AccountOfEmailRepeated,
     /// Another account has the email.
     EmailTaken(AccountId),
     /// The email is that of an account that was made for a user whose email

@@ -130,9 +130,14 @@ impl Write {
             };
             match target {
                 Err(conflict) => conflicts.push((place, conflict)),
-                // By its id for one item and by its email for another.
+                // By its id for one item and by its email for another, or by its id
+                // for both.
                 Ok(Some(target)) if !meant.insert(target.row.id) => {
-                    conflicts.push((place, ImportConflict::AccountRepeated));
+                    let conflict = match item.account {
+                        Some(_) => ImportConflict::AccountRepeated,
+                        None => ImportConflict::AccountOfEmailRepeated,
+                    };
+                    conflicts.push((place, conflict));
                 }
                 Ok(target) => match other(target.map(|target| target.row.id)) {
                     Some(other) => {

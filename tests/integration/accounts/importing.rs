@@ -290,4 +290,25 @@ on_both_engines! {
         }
         assert_eq!(world.link(&world.one, &ann).await.0, account);
     }
+
+    async fn an_account_that_two_items_are_is_named_by_what_the_second_one_says(server: TestServer) {
+        let world = World::new(&server).await;
+        let ann = id(&provision(&world.one, "ann", "ann@x", true).await);
+        let (own, ..) = world.link(&world.one, &ann).await;
+        let named = |client_id: &str, email: &str| {
+            let mut named = account(client_id, email, true);
+            named["accountId"] = json!(own);
+            named
+        };
+        let by_email = account("8", "ann@x", true);
+        for (items, field) in [
+            (json!([named("9", "new@x"), by_email]), "accounts[1].email"),
+            (json!([by_email, named("9", "new@x")]), "accounts[1].account_id"),
+            (json!([named("8", "new@x"), named("9", "ann@x")]), "accounts[1].account_id"),
+        ] {
+            let answer = world.import(items.clone()).await;
+            assert_eq!(answer.reason(), "ACCOUNT_CONFLICT", "{items}");
+            assert_eq!(answer.violations().keys().collect::<Vec<_>>(), [field], "{items}");
+        }
+    }
 }
