@@ -191,11 +191,11 @@ impl Write {
             .await?;
         let Some(deleted) = deleted.into_iter().next() else { return Ok(false) };
         self.cancel_token_notice(id).await?;
-        self.note_purge(id, deleted.organization_id.into()).await?;
+        self.note_purge(&deleted.into()).await?;
         Ok(true)
     }
 
-    /// Says what an update changed, if it changed anything.
+    /// Says what an update changed, be it only when that was.
     fn record_update(&self, previous: &Configuration, updated: &Configuration) {
         let differs = [
             ("name", previous.name != updated.name),
@@ -207,10 +207,10 @@ impl Write {
                     != updated.allow_unverified_email_account_linking,
             ),
         ];
-        let changed: Vec<_> =
+        let mut changed: Vec<_> =
             differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
         if changed.is_empty() {
-            return;
+            changed.push("updated_at");
         }
         let kind = match (previous.enabled, updated.enabled) {
             (false, true) => EventKind::ConfigurationEnabled,

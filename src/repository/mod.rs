@@ -10,6 +10,7 @@ mod access;
 mod account_events;
 mod accounts;
 mod api_keys;
+mod configuration_state;
 mod configurations;
 mod connection;
 mod counts;

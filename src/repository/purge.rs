@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::feed::Purged;
 use super::former_users::{LEAVING, Leaving};
-use super::{Error, Repository, Result, Write};
-use crate::model::{ConfigurationId, EventKind, OrganizationId, Origin};
+use super::{Error, Repository, Result, Write, configuration_state};
+use crate::model::{Configuration, EventKind, Origin};
 
 /// Rows of one transaction: about as long as a few requests take.
 const ROWS_AT_ONCE: u64 = 500;
@@ -65,20 +65,20 @@ impl Write {
         Ok(true)
     }
 
-    /// Says that rows may be left of a configuration that is being deleted.
-    pub(super) async fn note_purge(
-        &self,
-        configuration: ConfigurationId,
-        organization: OrganizationId,
-    ) -> Result<()> {
+    /// Says that rows may be left of a configuration that is being deleted, and what
+    /// it was: until the feed tells of its end, a snapshot has it.
+    pub(super) async fn note_purge(&self, deleted: &Configuration) -> Result<()> {
         self.execute(
-            "INSERT INTO scim_purges (configuration_id, organization_id, origin, since) \
-             VALUES ($1, $2, $3, $4)",
+            "INSERT INTO scim_purges \
+                 (configuration_id, organization_id, origin, since, created_at, state) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
             [
-                configuration.as_uuid().into(),
-                organization.as_uuid().into(),
+                deleted.id.as_uuid().into(),
+                deleted.organization_id.as_uuid().into(),
                 self.origin.to_bytes().into(),
                 self.now.as_micros().into(),
+                deleted.created_at.as_micros().into(),
+                configuration_state::written(deleted).into(),
             ],
         )
         .await?;
