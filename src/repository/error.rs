@@ -5,6 +5,8 @@ use std::error::Error as _;
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
+use super::tx::Failure;
+
 /// A failure of the store. `Display` does not show the source, which may quote
 /// SQL; the door that answers logs the chain once.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,12 @@ fn cause(error: &DbErr) -> Option<&sqlx::Error> {
         | DbErr::Exec(RuntimeErr::SqlxError(cause))
         | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
         _ => None,
+    }
+}
+
+impl Failure for Error {
+    fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Deadlock(_))
     }
 }
 

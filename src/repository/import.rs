@@ -8,13 +8,10 @@ use sea_orm::{ActiveModelTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, 
 use uuid::Uuid;
 
 use super::entity::account::{ActiveModel, Entity, Model};
-use super::{Error, Repository, Result, Write};
+use super::{Error, Repository, Result, Write, retry_deadlocks};
 use crate::model::{
     AccountId, Import, ImportConflict, ImportedAccount, LinkReason, OrganizationId, fold,
 };
-
-/// How often an import is begun that others get in the way of.
-const TRIES: u32 = 3;
 
 /// What became of each account of a request, or which of them were not to be
 /// imported and why; then none is.
@@ -27,13 +24,7 @@ impl Repository {
         organization: OrganizationId,
         accounts: &[ImportedAccount],
     ) -> Result<Imported> {
-        let mut tries = 1;
-        loop {
-            match self.import_once(organization, accounts).await {
-                Err(Error::Deadlock(_)) if tries < TRIES => tries += 1,
-                outcome => return outcome,
-            }
-        }
+        retry_deadlocks(|| self.import_once(organization, accounts)).await
     }
 
     async fn import_once(

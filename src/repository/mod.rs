@@ -52,7 +52,7 @@ pub use events::Bounds;
 pub use news::News;
 pub use open::Repository;
 pub use snapshot::{Part, Snapshot};
-pub use tx::{Read, Write};
+pub use tx::{Failure, Read, Write, retry_deadlocks};
 pub use users::LockedUser;
 pub use webhook_leases::{WEBHOOKS_AT_ONCE, WebhookLease, WebhookNext, WebhookProgress};
 

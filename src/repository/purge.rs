@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::feed::Purged;
 use super::former_users::{LEAVING, Leaving};
-use super::{Error, Repository, Result, Write, configuration_state};
+use super::{Error, Repository, Result, Write, configuration_state, retry_deadlocks};
 use crate::model::{Configuration, EventKind, Origin};
 
 /// Rows of one transaction: about as long as a few requests take.
@@ -28,10 +28,14 @@ impl Repository {
     /// Removes some of what is left of deleted configurations. `false`: there
     /// was nothing to do, or another replica is at it.
     pub async fn purge_once(&self) -> Result<bool> {
-        let tx = self.write().await?;
-        let more = tx.purge_batch(ROWS_AT_ONCE).await?;
-        tx.commit().await?;
-        Ok(more)
+        // Users are taken before their accounts, as an import does not.
+        retry_deadlocks(|| async {
+            let tx = self.write().await?;
+            let more = tx.purge_batch(ROWS_AT_ONCE).await?;
+            tx.commit().await?;
+            Ok(more)
+        })
+        .await
     }
 }
 

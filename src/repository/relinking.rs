@@ -129,11 +129,13 @@ impl Write {
     /// Gives an account that the application has not claimed the user's new email,
     /// if no other user has the present one, and no other account the new one. From
     /// then on it is one that this configuration made: no other has ever had that
-    /// email of it. `false`: it stays as it is.
+    /// email of it. Nor has another user proven it, so that it is verified only where
+    /// there is none. `false`: it stays as it is.
     async fn move_email(&self, change: &EmailChange<'_>, email: &PrimaryEmail) -> Result<bool> {
         const SQL: &str = "UPDATE scim_accounts \
-             SET email = $4, email_key = $5, email_verified = $6, configuration_id = $1, \
-                 updated_at = $7 \
+             SET email = $4, email_key = $5, configuration_id = $1, updated_at = $7, \
+                 email_verified = $6 AND NOT EXISTS (SELECT 1 FROM scim_users AS holder \
+                     WHERE holder.account_id = $2 AND holder.id <> $8) \
              WHERE organization_id = \
                      (SELECT organization_id FROM scim_configurations WHERE id = $1) \
                  AND id = $2 AND COALESCE(email_key, $3) = $3 \
