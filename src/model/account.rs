@@ -13,7 +13,8 @@ pub struct Account {
     /// The application's own id of it; `None`: the application has said nothing
     /// of it, it was made for a provisioned user.
     pub client_id: Option<String>,
-    /// The address, as it was written.
+    /// The address, as it was written; empty: the application has said nothing of
+    /// the account, and its users have left the address that it had.
     pub email: String,
     /// Whether the application says that it has verified the address; of an
     /// account that was made for a user, whether the identity provider marked it.
@@ -64,8 +65,10 @@ pub enum ImportConflict {
     ClientIdRepeated,
     /// Another account of the request has this email.
     EmailRepeated,
-    /// Another account of the request is the same one here.
+    /// The account that is named is what another of the request is here.
     AccountRepeated,
+    /// The email is that of an account that another of the request is here.
+    AccountOfEmailRepeated,
     /// Another account has the email.
     EmailTaken(AccountId),
     /// The email is that of an account that was made for a user whose email

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::feed::{Feed, Recorded};
+use super::feed::{Feed, Purged, Recorded};
 use super::{Error, Result, Write};
 use crate::model::{
     Account, AccountId, ConfigurationId, EventKind, Instant, Link, LinkReason, LinkRefusal,
@@ -60,6 +60,15 @@ impl Write {
         self.record(Recorded {
             state: account_state(account),
             ..self.of_account(organization, EventKind::AccountUpdated, account.id)
+        });
+    }
+
+    /// That an account has lost its address with a configuration that is gone.
+    pub(super) fn record_left(&self, purged: Purged, account: &Account) {
+        self.record(Recorded {
+            origin: purged.origin,
+            state: account_state(account),
+            ..self.of_account(purged.organization, EventKind::AccountUpdated, account.id)
         });
     }
 

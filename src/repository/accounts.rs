@@ -6,13 +6,11 @@ use uuid::Uuid;
 
 use super::connection::from_row;
 use super::entity::account::{Column, Entity, Model};
-use super::{Error, Read, Repository, Result, Write};
+use super::{Read, Repository, Result, Write, retry_deadlocks};
 use crate::model::{Account, AccountFilter, AccountId, Instant, LinkReason, OrganizationId};
 
 /// Users of one transaction that takes their account from them.
 const UNLINKED_AT_ONCE: i64 = 500;
-/// How often a transaction of a deletion is begun that others get in the way of.
-const TRIES: u32 = 3;
 
 /// What a part of a deletion came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,15 +46,12 @@ impl Repository {
         organization: OrganizationId,
         id: AccountId,
     ) -> Result<bool> {
-        let mut tries = 1;
         loop {
-            match self.delete_some(organization, id).await {
-                Ok(Deletion::NotFound) => return Ok(false),
-                Ok(Deletion::Unfinished) => tries = 1,
-                Ok(Deletion::Done) => return Ok(true),
-                // Whoever changes a user takes the user first, and then its account.
-                Err(Error::Deadlock(_)) if tries < TRIES => tries += 1,
-                Err(error) => return Err(error),
+            // Whoever changes a user takes the user first, and then its account.
+            match retry_deadlocks(|| self.delete_some(organization, id)).await? {
+                Deletion::NotFound => return Ok(false),
+                Deletion::Unfinished => {}
+                Deletion::Done => return Ok(true),
             }
         }
     }

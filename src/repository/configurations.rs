@@ -185,17 +185,15 @@ impl Write {
     /// is no such configuration within `scope`.
     pub async fn delete_configuration(&self, scope: Scope, id: ConfigurationId) -> Result<bool> {
         let mut delete = Entity::delete_many().filter(one(scope, id)).into_query();
-        delete.returning(Query::returning().column(Column::OrganizationId));
-        let delete = self.backend().build(&delete);
-        let Some(organization) = self.transaction.row::<Uuid>(delete).await? else {
-            return Ok(false);
-        };
+        delete.returning(Query::returning().columns(Column::iter()));
+        let deleted = self.transaction.row::<Model>(self.backend().build(&delete)).await?;
+        let Some(deleted) = deleted else { return Ok(false) };
         self.cancel_token_notice(id).await?;
-        self.note_purge(id, organization.into()).await?;
+        self.note_purge(&deleted.into()).await?;
         Ok(true)
     }
 
-    /// Says what an update changed, if it changed anything.
+    /// Says what an update changed, be it only when that was.
     fn record_update(&self, previous: &Configuration, updated: &Configuration) {
         let differs = [
             ("name", previous.name != updated.name),
@@ -207,10 +205,10 @@ impl Write {
                     != updated.allow_unverified_email_account_linking,
             ),
         ];
-        let changed: Vec<_> =
+        let mut changed: Vec<_> =
             differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
         if changed.is_empty() {
-            return;
+            changed.push("updated_at");
         }
         let kind = match (previous.enabled, updated.enabled) {
             (false, true) => EventKind::ConfigurationEnabled,

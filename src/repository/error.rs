@@ -6,6 +6,7 @@ use std::error::Error as _;
 use sea_orm::DbErr;
 
 use super::connection::Failure;
+use super::tx::Retriable;
 
 /// A failure of the store. `Display` does not show the source, which may quote
 /// SQL; the door that answers logs the chain once.
@@ -49,6 +50,12 @@ impl From<Failure> for Error {
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         Failure::from(error).into()
+    }
+}
+
+impl Retriable for Error {
+    fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Deadlock(_))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Reading the change feed, and forgetting what is older than is kept.
 
 use sea_orm::{Statement, Value};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::connection::{FromRow, Rows, from_row};
 use super::users::link;
-use super::{Error, Read, Repository, Result, Write, account_events};
+use super::{Error, Read, Repository, Result, Write, account_events, configuration_state};
 use crate::model::{
     Configuration, Event, EventKind, Group, Instant, MemberId, MembersState, OrganizationId,
     Origin, State, User,
@@ -253,19 +253,8 @@ impl Row {
     }
 
     fn configuration(&self, organization: OrganizationId) -> Result<Configuration> {
-        let stored: ConfigurationState =
-            serde_json::from_str(&self.state).map_err(|_| Error::Corrupt("scim_events.state"))?;
-        Ok(Configuration {
-            id: self.configuration_id.into(),
-            organization_id: organization,
-            name: stored.name,
-            enabled: stored.enabled,
-            sso_configuration_id: stored.sso.and_then(|id| id.parse().ok()),
-            allow_unverified_email_account_linking: stored.allow_unverified,
-            token_expires_at: Instant::from_micros(stored.token_expires_at),
-            created_at: Instant::from_micros(self.created_at),
-            updated_at: Instant::from_micros(stored.updated_at),
-        })
+        let id = self.configuration_id.into();
+        configuration_state::read(&self.state, id, organization, self.created_at)
     }
 }
 
@@ -302,27 +291,4 @@ fn members(version: u64, state: &str) -> Result<MembersState> {
         list.push(member);
     }
     Ok(members)
-}
-
-/// The fields of a configuration as an event has them.
-#[derive(Serialize, Deserialize)]
-struct ConfigurationState {
-    name: String,
-    enabled: bool,
-    sso: Option<String>,
-    allow_unverified: bool,
-    token_expires_at: i64,
-    updated_at: i64,
-}
-
-pub(super) fn configuration_state(configuration: &Configuration) -> String {
-    let state = ConfigurationState {
-        name: configuration.name.clone(),
-        enabled: configuration.enabled,
-        sso: configuration.sso_configuration_id.map(|id| id.to_string()),
-        allow_unverified: configuration.allow_unverified_email_account_linking,
-        token_expires_at: configuration.token_expires_at.as_micros(),
-        updated_at: configuration.updated_at.as_micros(),
-    };
-    serde_json::to_string(&state).expect("a struct of plain values has a JSON form")
 }

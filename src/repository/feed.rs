@@ -11,7 +11,7 @@ use std::sync::PoisonError;
 use sea_orm::{DbBackend, Value};
 use uuid::Uuid;
 
-use super::{Error, Result, Write, events, locks};
+use super::{Error, Result, Write, configuration_state, events, locks};
 use crate::model::{
     AccountId, Configuration, ConfigurationId, EventKind, Group, GroupId, Link,
     MEMBERS_OF_AN_EVENT, MemberId, OrganizationId, Origin, User,
@@ -49,7 +49,7 @@ pub(super) enum Feed {
 
 impl Feed {
     /// Of the configuration or organization.
-    fn id(self) -> Uuid {
+    pub fn id(self) -> Uuid {
         match self {
             Self::OwnerOf(configuration) => configuration.as_uuid(),
             Self::Of(organization) => organization.as_uuid(),
@@ -159,7 +159,7 @@ impl Write {
             feed: Feed::Of(configuration.organization_id),
             created_at: configuration.created_at.as_micros(),
             changed: events::changed_text(changed),
-            state: events::configuration_state(configuration),
+            state: configuration_state::written(configuration),
             ..self.gone(configuration.id, kind, configuration.id.as_uuid())
         });
     }
@@ -174,7 +174,7 @@ impl Write {
             feed: Feed::Of(configuration.organization_id),
             created_at: configuration.created_at.as_micros(),
             version: days_left.into(),
-            state: events::configuration_state(configuration),
+            state: configuration_state::written(configuration),
             ..self.gone(configuration.id, kind, configuration.id.as_uuid())
         });
     }

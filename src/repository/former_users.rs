@@ -1,14 +1,17 @@
 //! What accounts remember of their users that were deleted: whether somebody may
 //! sign in is asked by what the user was called.
 
+use std::collections::BTreeMap;
+
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
 use super::connection::from_row;
 use super::entity::former_user::{ActiveModel, Column, Entity};
+use super::feed::Feed;
 use super::{Result, Write};
-use crate::model::{AccountId, ConfigurationId, OrganizationId, UserId};
+use crate::model::{Account, AccountId, ConfigurationId, OrganizationId, UserId};
 
 /// Of a user that is deleted.
 pub(super) struct Leaving {
@@ -21,32 +24,69 @@ pub(super) struct Leaving {
 
 from_row!(Leaving { id, account_id, user_name_key, external_id, other_email_key });
 
+/// That others have the account of a user, which is about to be deleted, and that
+/// the application has not claimed it: its address goes with the last one who has
+/// that.
+const IS_SHARED: &str = "account.client_id IS NULL \
+     AND EXISTS (SELECT 1 FROM scim_users AS holder \
+         WHERE holder.account_id = account.id AND holder.id <> leaving.id)";
+
 /// What is read of it.
 pub(super) const LEAVING: &str = "id, account_id, user_name_key, external_id, other_email_key";
 
 impl Write {
-    /// Has the account of a user remember it, who is about to be deleted.
-    pub(super) async fn remember_user(
+    /// Removes a user, whom its account remembers. `false`: there is no such user.
+    ///
+    /// An account that others have goes without its address from then on if this
+    /// user was the last one who had that.
+    pub(super) async fn remove_row(
         &self,
         configuration: ConfigurationId,
         id: UserId,
-    ) -> Result<()> {
-        const SQL: &str = "INSERT INTO scim_former_users (organization_id, account_id, \
+    ) -> Result<bool> {
+        const SQL: &str = "DELETE FROM scim_users WHERE configuration_id = $1 AND id = $2 \
+             RETURNING account_id, other_email_key IS NULL AND EXISTS \
+                 (SELECT 1 FROM scim_users AS holder \
+                  WHERE holder.account_id = scim_users.account_id \
+                      AND holder.id <> scim_users.id)";
+        self.remember_user(configuration, id).await?;
+        let values = [configuration.as_uuid().into(), id.as_uuid().into()];
+        let removed: Vec<Removed> = self.query(SQL, values).await?;
+        let Some(removed) = removed.first() else { return Ok(false) };
+        if let Some(account) = removed.account_id.filter(|_| removed.shared_address) {
+            let owner = Feed::OwnerOf(configuration);
+            for left in self.leave_address(owner, &[account.into()], None).await? {
+                self.record_account(left.organization_id.into(), &left.into());
+            }
+        }
+        Ok(true)
+    }
+
+    /// Has the account of a user remember it, who is about to be deleted. Nobody
+    /// else gets the account until the transaction ends, nor leaves it.
+    async fn remember_user(&self, configuration: ConfigurationId, id: UserId) -> Result<()> {
+        let lock = self.on_postgres("FOR NO KEY UPDATE OF account");
+        let sql = format!(
+            "INSERT INTO scim_former_users (organization_id, account_id, \
                  configuration_id, user_id, user_name_key, external_id, email_key, deleted_at) \
              SELECT owner.organization_id, leaving.account_id, owner.id, leaving.id, \
                  leaving.user_name_key, leaving.external_id, \
-                 NULLIF(leaving.other_email_key, ''), $3 \
+                 NULLIF(COALESCE(leaving.other_email_key, \
+                     CASE WHEN {IS_SHARED} THEN account.email_key END), ''), $3 \
              FROM scim_users AS leaving \
                  JOIN scim_configurations AS owner ON owner.id = leaving.configuration_id \
-             WHERE leaving.configuration_id = $1 AND leaving.id = $2 \
-                 AND leaving.account_id IS NOT NULL \
+                 JOIN scim_accounts AS account \
+                     ON account.organization_id = owner.organization_id \
+                     AND account.id = leaving.account_id \
+             WHERE leaving.configuration_id = $1 AND leaving.id = $2 {lock} \
              ON CONFLICT (account_id, configuration_id) DO UPDATE \
              SET user_id = excluded.user_id, user_name_key = excluded.user_name_key, \
                  external_id = excluded.external_id, email_key = excluded.email_key, \
-                 deleted_at = excluded.deleted_at";
+                 deleted_at = excluded.deleted_at"
+        );
         let values =
             [configuration.as_uuid().into(), id.as_uuid().into(), self.now.as_micros().into()];
-        self.execute(SQL, values).await?;
+        self.execute(sql, values).await?;
         Ok(())
     }
 
@@ -57,13 +97,19 @@ impl Write {
         Ok(())
     }
 
-    /// The same of many whose configuration is gone.
+    /// The same of many who are deleted, and whose configuration is gone. Answers
+    /// with the accounts that they have left without an address.
     pub(super) async fn remember_users(
         &self,
         organization: OrganizationId,
         configuration: ConfigurationId,
-        users: Vec<Leaving>,
-    ) -> Result<()> {
+        mut users: Vec<Leaving>,
+    ) -> Result<Vec<Account>> {
+        // As the users are gone, whoever has one of the accounts is another.
+        let shared = self.shared(organization, &users).await?;
+        for user in users.iter_mut().filter(|user| user.other_email_key.is_none()) {
+            user.other_email_key = user.account_id.and_then(|id| shared.get(&id).cloned());
+        }
         let row = |user: Leaving| {
             Some(ActiveModel {
                 organization_id: Set(organization.as_uuid()),
@@ -82,7 +128,7 @@ impl Write {
         rows.sort_by(|one, other| one.account_id.as_ref().cmp(other.account_id.as_ref()));
         rows.dedup_by(|one, other| one.account_id == other.account_id);
         if rows.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let key = [Column::AccountId, Column::ConfigurationId];
         let values = [
@@ -94,6 +140,51 @@ impl Write {
         ];
         let newest = OnConflict::columns(key).update_columns(values).to_owned();
         self.perform(&Entity::insert_many(rows).on_conflict(newest)).await?;
-        Ok(())
+        let shared: Vec<_> = shared.into_keys().map(AccountId::from).collect();
+        if shared.is_empty() {
+            return Ok(Vec::new());
+        }
+        let left = self.leave_address(Feed::Of(organization), &shared, None).await?;
+        Ok(left.into_iter().map(Account::from).collect())
+    }
+
+    /// Those of the users' accounts that others have, and the application has not
+    /// claimed, with the keys of their emails. Nobody else gets one of them until
+    /// the transaction ends, nor leaves it.
+    async fn shared(
+        &self,
+        organization: OrganizationId,
+        users: &[Leaving],
+    ) -> Result<BTreeMap<Uuid, String>> {
+        let ids = super::ids::among(self.backend(), "$2");
+        let lock = self.on_postgres("FOR NO KEY UPDATE");
+        let sql = format!(
+            "SELECT id, email_key FROM scim_accounts AS account \
+             WHERE organization_id = $1 AND id{ids} \
+                 AND client_id IS NULL AND email_key IS NOT NULL \
+                 AND EXISTS (SELECT 1 FROM scim_users AS holder \
+                     WHERE holder.account_id = account.id) \
+             ORDER BY id {lock}"
+        );
+        let known = users.iter().filter(|user| user.other_email_key.is_none());
+        let accounts = known.filter_map(|user| user.account_id);
+        let values = [organization.as_uuid().into(), super::ids::value(self.backend(), accounts)];
+        let shared: Vec<Shared> = self.query(sql, values).await?;
+        Ok(shared.into_iter().map(|account| (account.id, account.email_key)).collect())
     }
 }
+
+struct Removed {
+    account_id: Option<Uuid>,
+    /// Whether its email was that of the account, which others have.
+    shared_address: bool,
+}
+
+from_row!(Removed { account_id, shared_address });
+
+struct Shared {
+    id: Uuid,
+    email_key: String,
+}
+
+from_row!(Shared { id, email_key });

@@ -9,13 +9,10 @@ use uuid::Uuid;
 
 use super::connection::{Failure, from_row};
 use super::entity::account::{ActiveModel, Entity, Model, columns};
-use super::{Error, Repository, Result, Write};
+use super::{Error, Repository, Result, Write, retry_deadlocks};
 use crate::model::{
     AccountId, Import, ImportConflict, ImportedAccount, LinkReason, OrganizationId, fold,
 };
-
-/// How often an import is begun that others get in the way of.
-const TRIES: u32 = 3;
 
 /// What became of each account of a request, or which of them were not to be
 /// imported and why; then none is.
@@ -28,13 +25,7 @@ impl Repository {
         organization: OrganizationId,
         accounts: &[ImportedAccount],
     ) -> Result<Imported> {
-        let mut tries = 1;
-        loop {
-            match self.import_once(organization, accounts).await {
-                Err(Error::Deadlock(_)) if tries < TRIES => tries += 1,
-                outcome => return outcome,
-            }
-        }
+        retry_deadlocks(|| self.import_once(organization, accounts)).await
     }
 
     async fn import_once(
@@ -81,7 +72,7 @@ impl Known {
     fn add(&mut self, present: Present) {
         let id = present.row.id;
         self.client_ids.extend(present.row.client_id.clone().map(|client_id| (client_id, id)));
-        self.emails.insert(present.row.email_key.clone(), id);
+        self.emails.extend(present.row.email_key.clone().map(|key| (key, id)));
         self.accounts.insert(id, present);
     }
 
@@ -118,7 +109,9 @@ impl Write {
         let leaving: HashSet<Uuid> = targets
             .iter()
             .zip(&keys)
-            .filter_map(|(target, key)| target.as_ref().ok()?.filter(|it| it.row.email_key != *key))
+            .filter_map(|(target, key)| {
+                target.as_ref().ok()?.filter(|it| it.row.email_key.as_ref() != Some(key))
+            })
             .map(|present| present.row.id)
             .collect();
         let mut plans = Vec::with_capacity(items.len());
@@ -132,9 +125,14 @@ impl Write {
             };
             match target {
                 Err(conflict) => conflicts.push((place, conflict)),
-                // By its id for one item and by its email for another.
+                // By its id for one item and by its email for another, or by its id
+                // for both.
                 Ok(Some(target)) if !meant.insert(target.row.id) => {
-                    conflicts.push((place, ImportConflict::AccountRepeated));
+                    let conflict = match item.account {
+                        Some(_) => ImportConflict::AccountRepeated,
+                        None => ImportConflict::AccountOfEmailRepeated,
+                    };
+                    conflicts.push((place, conflict));
                 }
                 Ok(target) => match other(target.map(|target| target.row.id)) {
                     Some(other) => {
@@ -238,7 +236,7 @@ impl Write {
             id: AccountId::new(self.now, self.random_bytes()).as_uuid(),
             client_id: None,
             email: String::new(),
-            email_key: String::new(),
+            email_key: None,
             email_verified: false,
             configuration_id: None,
             created_at: self.now.as_micros(),
@@ -247,13 +245,13 @@ impl Write {
         // Taken over by its email alone, or given another one, it is no
         // configuration's any more: whoever is provisioned again must prove the email
         // like others.
-        let is_other = after.client_id.is_none() || after.email_key != key;
+        let is_other = after.client_id.is_none() || after.email_key.as_deref() != Some(key);
         if is_other && item.account.is_none() {
             after.configuration_id = None;
         }
         after.client_id = Some(item.client_id.clone());
         after.email.clone_from(&item.email);
-        key.clone_into(&mut after.email_key);
+        after.email_key = Some(key.to_owned());
         after.email_verified = item.email_verified;
         if before.as_ref() != Some(&after) {
             after.updated_at = self.now.as_micros();
@@ -272,8 +270,7 @@ impl Write {
         for (before, _) in moves().filter(|(before, _)| wanted.contains(&before.email_key)) {
             // Its email is another's in a moment, and no two may have the same
             // even for that long.
-            let email_key = format!("\u{1}{}", before.id);
-            self.store_account(Model { email_key, ..(*before).clone() }).await?;
+            self.store_account(Model { email_key: None, ..(*before).clone() }).await?;
         }
         for (_, after) in &changes {
             self.store_account((*after).clone()).await?;
@@ -323,7 +320,7 @@ impl Write {
             "UPDATE scim_users SET other_email_key = \
                  CASE WHEN other_email_key = $3 THEN NULL ELSE COALESCE(other_email_key, $2) END \
              WHERE account_id = $1",
-            [before.id.into(), before.email_key.as_str().into(), after.email_key.as_str().into()],
+            [before.id.into(), before.email_key.clone().into(), after.email_key.clone().into()],
         )
         .await?;
         Ok(())

@@ -71,16 +71,7 @@ impl Write {
                 .ok_or(Error::ConfigurationGone)?,
         };
         let is_new = found.account.id == new.as_uuid();
-        let decision = if is_new {
-            Ok(LinkReason::NoAccount)
-        } else {
-            let candidate = Candidate {
-                is_claimed: found.account.client_id.is_some(),
-                email_verified: found.account.email_verified,
-                made_before: found.is_made_here && !found.is_held,
-            };
-            candidate.decide(email.verified, found.is_unverified_allowed)
-        };
+        let decision = if is_new { Ok(LinkReason::NoAccount) } else { found.decide(email) };
         // What was found of users may be older than the lock on the account, where
         // another was waited for.
         let decision = match decision {
@@ -94,12 +85,40 @@ impl Write {
             Ok(reason) => Ok(Linked {
                 organization: found.account.organization_id.into(),
                 link: Link { account: Some(account), reason: Some(reason) },
-                other_email_key: (found.account.email_key != key).then_some(key),
+                other_email_key: (found.account.email_key.as_ref() != Some(&key)).then_some(key),
                 account: found.account.into(),
                 is_new,
             }),
             Err(reason) => Err(Refused { account, reason }),
         })
+    }
+
+    /// Why a new user of this email would be refused because of the account that
+    /// has it. Of a user who has an account already nothing else matters: it is not
+    /// linked to that one.
+    pub(super) async fn refusal(
+        &self,
+        configuration: ConfigurationId,
+        email: &PrimaryEmail,
+    ) -> Result<Option<Refused>> {
+        // A proven one is refused to a new user only because somebody else may have
+        // registered it, who would see what the user does in the account.
+        if email.verified {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT {} FROM scim_accounts AS account \
+             WHERE account.organization_id = \
+                 (SELECT organization_id FROM scim_configurations WHERE id = $1) \
+                 AND account.email_key = $2",
+            found("account", "$1")
+        );
+        let values = [configuration.as_uuid().into(), email.key().into()];
+        let found: Option<Found> = self.query(sql, values).await?.pop();
+        Ok(found.and_then(|found| {
+            let reason = found.decide(email).err()?;
+            Some(Refused { account: found.account.id.into(), reason })
+        }))
     }
 
     /// The account of a user of this email. `None`: there is no such configuration,
@@ -226,3 +245,15 @@ struct Found {
 }
 
 from_row!(Found { account, is_unverified_allowed, is_made_here, is_held });
+
+impl Found {
+    /// Whether a user of this email may be linked to it, and why or why not.
+    fn decide(&self, email: &PrimaryEmail) -> std::result::Result<LinkReason, LinkReason> {
+        let candidate = Candidate {
+            is_claimed: self.account.client_id.is_some(),
+            email_verified: self.account.email_verified,
+            made_before: self.is_made_here && !self.is_held,
+        };
+        candidate.decide(email.verified, self.is_unverified_allowed)
+    }
+}

@@ -10,6 +10,7 @@ mod access;
 mod account_events;
 mod accounts;
 mod api_keys;
+mod configuration_state;
 mod configurations;
 mod connection;
 mod counts;
@@ -51,7 +52,7 @@ pub use events::Bounds;
 pub use news::News;
 pub use open::Repository;
 pub use snapshot::{Part, Snapshot};
-pub use tx::{Read, Write};
+pub use tx::{Read, Retriable, Write, retry_deadlocks};
 pub use users::LockedUser;
 pub use webhook_leases::{WEBHOOKS_AT_ONCE, WebhookLease, WebhookNext, WebhookProgress};
 

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::connection::from_row;
 use super::feed::Purged;
 use super::former_users::{LEAVING, Leaving};
-use super::{Error, Repository, Result, Write};
-use crate::model::{ConfigurationId, EventKind, OrganizationId, Origin};
+use super::{Error, Repository, Result, Write, configuration_state, retry_deadlocks};
+use crate::model::{Configuration, EventKind, Origin};
 
 /// Rows of one transaction: about as long as a few requests take.
 const ROWS_AT_ONCE: u64 = 500;
@@ -28,10 +28,14 @@ impl Repository {
     /// Removes some of what is left of deleted configurations. `false`: there
     /// was nothing to do, or another replica is at it.
     pub async fn purge_once(&self) -> Result<bool> {
-        let tx = self.write().await?;
-        let more = tx.purge_batch(ROWS_AT_ONCE).await?;
-        tx.commit().await?;
-        Ok(more)
+        // Users are taken before their accounts, as an import does not.
+        retry_deadlocks(|| async {
+            let tx = self.write().await?;
+            let more = tx.purge_batch(ROWS_AT_ONCE).await?;
+            tx.commit().await?;
+            Ok(more)
+        })
+        .await
     }
 }
 
@@ -66,20 +70,20 @@ impl Write {
         Ok(true)
     }
 
-    /// Says that rows may be left of a configuration that is being deleted.
-    pub(super) async fn note_purge(
-        &self,
-        configuration: ConfigurationId,
-        organization: OrganizationId,
-    ) -> Result<()> {
+    /// Says that rows may be left of a configuration that is being deleted, and what
+    /// it was: until the feed tells of its end, a snapshot has it.
+    pub(super) async fn note_purge(&self, deleted: &Configuration) -> Result<()> {
         self.execute(
-            "INSERT INTO scim_purges (configuration_id, organization_id, origin, since) \
-             VALUES ($1, $2, $3, $4)",
+            "INSERT INTO scim_purges \
+                 (configuration_id, organization_id, origin, since, created_at, state) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
             [
-                configuration.as_uuid().into(),
-                organization.as_uuid().into(),
+                deleted.id.as_uuid().into(),
+                deleted.organization_id.as_uuid().into(),
                 self.origin.to_bytes().into(),
                 self.now.as_micros().into(),
+                deleted.created_at.as_micros().into(),
+                configuration_state::written(deleted).into(),
             ],
         )
         .await?;
@@ -108,7 +112,11 @@ impl Write {
                 self.record_purged(purged, kind, user.id);
             }
             let count = users.len() as u64;
-            self.remember_users(purged.organization, purged.configuration, users).await?;
+            let left =
+                self.remember_users(purged.organization, purged.configuration, users).await?;
+            for account in &left {
+                self.record_left(purged, account);
+            }
             return Ok(count);
         }
         let ids: Vec<Uuid> = self.query(format!("{sql} RETURNING id"), values).await?;

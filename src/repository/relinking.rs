@@ -1,16 +1,17 @@
 //! What a change of a user's email means for its account.
 
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::connection::Rows;
+use super::connection::{Rows, from_row};
 use super::entity::account::{self, Model};
 use super::entity::user;
+use super::feed::Feed;
 use super::linking::{Linked, Refused};
 use super::users::LockedUser;
 use super::{Error, Result, Write};
-use crate::model::{AccountId, ConfigurationId, PrimaryEmail, User, UserContent};
+use crate::model::{AccountId, ConfigurationId, PrimaryEmail, User, UserContent, UserId};
 
 /// What a change of a user means for its account.
 pub(super) enum Relink {
@@ -20,6 +21,18 @@ pub(super) enum Relink {
     Email(Option<String>),
     /// There was none.
     Linked(Linked),
+}
+
+/// A change of the email of a user who has an account.
+struct EmailChange<'a> {
+    configuration: ConfigurationId,
+    user: UserId,
+    account: AccountId,
+    /// The key of what it was; empty: there was none.
+    before: String,
+    /// The key of what it shall be; empty: none.
+    after: String,
+    email: Option<&'a PrimaryEmail>,
 }
 
 impl Write {
@@ -40,9 +53,16 @@ impl Write {
         }
         match (before.user.link.account, email) {
             (Some(account), email) => {
-                let before_key = before_email.map(|email| email.key()).unwrap_or_default();
-                let other = self.move_email(configuration, account, &before_key, email).await?;
-                Ok(Ok(Relink::Email(other)))
+                let key = |email: &PrimaryEmail| email.key();
+                let change = EmailChange {
+                    configuration,
+                    user: before.user.id,
+                    account,
+                    before: before_email.as_ref().map(key).unwrap_or_default(),
+                    after: email.map(key).unwrap_or_default(),
+                    email,
+                };
+                Ok(self.change_email(&change).await?.map(Relink::Email))
             }
             (None, Some(email)) => {
                 Ok(self.link(configuration, content, email).await?.map(Relink::Linked))
@@ -51,72 +71,142 @@ impl Write {
         }
     }
 
-    /// Says of a user, who has this account, that its email is another one from
+    /// Says of a user, who has an account, that its email is another one from
     /// now on, or marked otherwise, and gives what is then its `other_email_key`.
     ///
-    /// An account that was made for this user alone goes with it, unless another
-    /// has the email: so the old address is free for whoever gets it next, and the
-    /// user is known by the new one. From then on it is one that this configuration
-    /// made: no other has ever had that email of it. An account of the application's
-    /// has the email that the application says.
-    async fn move_email(
+    /// Nobody gets by a change an address that a new user would be refused. An
+    /// account of the application's has the email that the application says; any
+    /// other goes with the last of its users that has its address, so that whoever
+    /// gets the address next does not get the account with it.
+    async fn change_email(
+        &self,
+        change: &EmailChange<'_>,
+    ) -> Result<std::result::Result<Option<String>, Refused>> {
+        let own = self.lock_account(change.configuration, change.account).await?;
+        if let Some(email) = change.email {
+            if !own.is_claimed && self.move_email(change, email).await? {
+                return Ok(Ok(None));
+            }
+            if own.email_key.as_ref() == Some(&change.after) {
+                return Ok(Ok(None));
+            }
+            // What the user has already is not refused because of its mark.
+            if change.before != change.after
+                && let Some(refused) = self.refusal(change.configuration, email).await?
+            {
+                return Ok(Err(refused));
+            }
+        }
+        if !own.is_claimed {
+            let owner = Feed::OwnerOf(change.configuration);
+            for left in self.leave_address(owner, &[change.account], Some(change.user)).await? {
+                self.record_account(left.organization_id.into(), &left.into());
+            }
+        }
+        Ok(Ok(Some(change.after.clone())))
+    }
+
+    /// Has nobody else get the account until the transaction ends. A statement of
+    /// its own: one that asks who has the account must see who got it while this
+    /// one waited.
+    async fn lock_account(
         &self,
         configuration: ConfigurationId,
         account: AccountId,
-        before: &str,
-        email: Option<&PrimaryEmail>,
-    ) -> Result<Option<String>> {
-        const KEPT: &str = "SELECT email_key FROM scim_accounts WHERE organization_id = \
-                 (SELECT organization_id FROM scim_configurations WHERE id = $1) AND id = $2";
-        let Some(email) = email else { return Ok(Some(String::new())) };
-        let key = email.key();
-        self.lock_account(configuration, account).await?;
-        let sql = "UPDATE scim_accounts \
-             SET email = $4, email_key = $5, email_verified = $6, configuration_id = $1, \
-                 updated_at = $7 \
+    ) -> Result<Locked> {
+        let lock = self.on_postgres("FOR NO KEY UPDATE");
+        let sql = format!(
+            "SELECT client_id IS NOT NULL AS is_claimed, email_key FROM scim_accounts \
+             WHERE organization_id = \
+                 (SELECT organization_id FROM scim_configurations WHERE id = $1) \
+                 AND id = $2 {lock}"
+        );
+        let values = [configuration.as_uuid().into(), account.as_uuid().into()];
+        let locked = self.query(sql, values).await?.pop();
+        locked.ok_or(Error::ConfigurationGone)
+    }
+
+    /// Gives an account that the application has not claimed the user's new email,
+    /// if no other user has the present one, and no other account the new one. From
+    /// then on it is one that this configuration made: no other has ever had that
+    /// email of it. Nor has another user proven it, so that it is verified only where
+    /// there is none. `false`: it stays as it is.
+    async fn move_email(&self, change: &EmailChange<'_>, email: &PrimaryEmail) -> Result<bool> {
+        const SQL: &str = "UPDATE scim_accounts \
+             SET email = $4, email_key = $5, configuration_id = $1, updated_at = $7, \
+                 email_verified = $6 AND NOT EXISTS (SELECT 1 FROM scim_users AS holder \
+                     WHERE holder.account_id = $2 AND holder.id <> $8) \
              WHERE organization_id = \
                      (SELECT organization_id FROM scim_configurations WHERE id = $1) \
-                 AND id = $2 AND email_key = $3 AND client_id IS NULL \
-                 AND (SELECT COUNT(*) FROM (SELECT 1 FROM scim_users AS holder \
-                      WHERE holder.account_id = $2 LIMIT 2) AS holders) = 1 \
+                 AND id = $2 AND COALESCE(email_key, $3) = $3 \
+                 AND NOT EXISTS (SELECT 1 FROM scim_users AS holder \
+                     WHERE holder.account_id = $2 AND holder.other_email_key IS NULL \
+                         AND holder.id <> $8) \
                  AND NOT EXISTS (SELECT 1 FROM scim_accounts AS other \
                      WHERE other.organization_id = scim_accounts.organization_id \
                          AND other.email_key = $5 AND other.id <> $2) \
              RETURNING ";
+        const TELL: &str = "UPDATE scim_users SET other_email_key = NULL \
+             WHERE account_id = $1 AND other_email_key = $2";
         let values = [
-            configuration.as_uuid().into(),
-            account.as_uuid().into(),
-            before.into(),
+            change.configuration.as_uuid().into(),
+            change.account.as_uuid().into(),
+            change.before.as_str().into(),
             email.text.as_str().into(),
-            key.as_str().into(),
+            change.after.as_str().into(),
             email.verified.into(),
             self.now.as_micros().into(),
+            change.user.as_uuid().into(),
         ];
-        let sql = sql.to_owned() + &account::columns("scim_accounts");
+        let sql = SQL.to_owned() + &account::columns("scim_accounts");
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
         // Somebody else may get the email at this moment.
-        let moved = self.transaction.row::<Model>(statement);
-        if let Some(moved) = self.unless_taken(moved).await?.flatten() {
-            self.record_account(moved.organization_id.into(), &moved.into());
-            return Ok(None);
-        }
-        let values = [configuration.as_uuid().into(), account.as_uuid().into()];
-        let is_same = self.query::<String>(KEPT, values).await?.contains(&key);
-        Ok((!is_same).then_some(key))
+        let moved = self.unless_taken(self.transaction.row::<Model>(statement)).await?;
+        let Some(moved) = moved.flatten() else { return Ok(false) };
+        // Others may have had the new one before.
+        let values = [change.account.as_uuid().into(), change.after.as_str().into()];
+        self.execute(TELL, values).await?;
+        self.record_account(moved.organization_id.into(), &moved.into());
+        Ok(true)
     }
 
-    /// Has nobody else get the account until the transaction ends. A statement of
-    /// its own: one that counts who has the account must see who got it while this
-    /// one waited.
-    async fn lock_account(&self, configuration: ConfigurationId, account: AccountId) -> Result<()> {
-        if self.backend() == DbBackend::Postgres {
-            const SQL: &str = "SELECT 1 FROM scim_accounts WHERE organization_id = \
-                     (SELECT organization_id FROM scim_configurations WHERE id = $1) \
-                 AND id = $2 FOR NO KEY UPDATE";
-            let values = [configuration.as_uuid().into(), account.as_uuid().into()];
-            self.execute(SQL, values).await?;
-        }
-        Ok(())
+    /// Takes their address from those of these accounts that the application has
+    /// not claimed, if they have users, none of whom has the address, and gives
+    /// them as they are then. `leaving`: a user that will no longer have it.
+    ///
+    /// One that nobody has keeps its address: whoever is provisioned again finds it
+    /// by that.
+    pub(super) async fn leave_address(
+        &self,
+        owner: Feed,
+        accounts: &[AccountId],
+        leaving: Option<UserId>,
+    ) -> Result<Vec<Model>> {
+        let organization = match owner {
+            Feed::OwnerOf(_) => "(SELECT organization_id FROM scim_configurations WHERE id = $1)",
+            Feed::Of(_) => "$1",
+        };
+        let ids = super::ids::among(self.backend(), "$2");
+        let sql = format!(
+            "UPDATE scim_accounts \
+             SET email = '', email_key = NULL, email_verified = FALSE, updated_at = $3 \
+             WHERE organization_id = {organization} AND id{ids} \
+                 AND client_id IS NULL AND email_key IS NOT NULL \
+                 AND EXISTS (SELECT 1 FROM scim_users AS holder \
+                     WHERE holder.account_id = scim_accounts.id) \
+                 AND NOT EXISTS (SELECT 1 FROM scim_users AS holder \
+                     WHERE holder.account_id = scim_accounts.id \
+                         AND holder.other_email_key IS NULL AND holder.id <> $4) \
+             RETURNING {}",
+            account::columns("scim_accounts")
+        );
+        let values = [
+            owner.id().into(),
+            super::ids::value(self.backend(), accounts.iter().map(|id| id.as_uuid())),
+            self.now.as_micros().into(),
+            leaving.map_or(Uuid::nil(), UserId::as_uuid).into(),
+        ];
+        self.query(sql, values).await
     }
 
     /// Tells of the account that a user has got.
@@ -154,3 +244,10 @@ impl Write {
         Ok(!self.select::<Uuid>(&named).await?.is_empty())
     }
 }
+
+struct Locked {
+    is_claimed: bool,
+    email_key: Option<String>,
+}
+
+from_row!(Locked { is_claimed, email_key });

@@ -12,7 +12,7 @@ use super::entity::{account, configuration, group, user};
 use super::events::{bounds, query};
 use super::members;
 use super::resources::{self, Resource, Row};
-use super::{Repository, Result};
+use super::{Repository, Result, configuration_state};
 use crate::model::{
     Account, AccountFilter, AccountId, Condition, Configuration, ConfigurationId, Group, GroupId,
     Instant, MemberId, OrganizationId, Position, Slice, User,
@@ -28,7 +28,7 @@ const BYTES_AT_ONCE: usize = 512 * 1024;
 /// A part of a snapshot, in this order, the first ones once for each configuration.
 #[derive(Debug)]
 pub enum Part {
-    /// The configuration itself, unless it has been deleted.
+    /// The configuration itself, also one whose end has not been told yet.
     Configuration(Configuration),
     /// Some of its users.
     Users(ConfigurationId, Vec<User>),
@@ -99,7 +99,11 @@ impl Snapshot {
             Step::Configuration(id) => {
                 let row = configuration::Entity::find_by_id(id.as_uuid());
                 let row = self.transaction.row(row.build(self.transaction.backend())).await?;
-                Ok(row.map(|row: configuration::Model| Part::Configuration(row.into())))
+                let there = match row {
+                    Some(row) => Some(configuration::Model::into(row)),
+                    None => self.deleted_configuration(id).await?,
+                };
+                Ok(there.map(Part::Configuration))
             }
             Step::Users(id, after) => {
                 let rows = page::<user::Entity, _>(&self.transaction, id, after).await?;
@@ -134,6 +138,17 @@ impl Snapshot {
                 Ok(Some(Part::Accounts(accounts.into_iter().map(Account::from).collect())))
             }
         }
+    }
+
+    /// What a configuration was whose rows are being removed.
+    async fn deleted_configuration(&self, id: ConfigurationId) -> Result<Option<Configuration>> {
+        const SQL: &str = "SELECT organization_id, created_at, state FROM scim_purges \
+             WHERE configuration_id = $1 AND state IS NOT NULL";
+        let deleted: Vec<Deleted> = query(&self.transaction, SQL, [id.as_uuid().into()]).await?;
+        let read = |row: &Deleted| {
+            configuration_state::read(&row.state, id, row.organization_id.into(), row.created_at)
+        };
+        deleted.first().map(read).transpose()
     }
 
     /// Memberships behind this one. Those of a group that a purge has removed
@@ -177,6 +192,14 @@ fn position<R: AsRef<Row>>(rows: &[R]) -> Option<Position> {
     let last = rows.last()?.as_ref();
     Some(Position { created_at: Instant::from_micros(last.created_at), id: last.id })
 }
+
+struct Deleted {
+    organization_id: Uuid,
+    created_at: i64,
+    state: String,
+}
+
+from_row!(Deleted { organization_id, created_at, state });
 
 struct MemberRow {
     group_id: Uuid,

@@ -12,6 +12,37 @@ use super::news::Board;
 use crate::clock::Random;
 use crate::model::{Instant, Origin};
 
+/// How often a transaction is begun that others get in the way of.
+const TRIES: u32 = 3;
+
+/// What a transaction fails with, here or in a door.
+pub trait Retriable {
+    /// Whether it was ended for another; the same transaction may succeed now.
+    fn is_deadlock(&self) -> bool;
+}
+
+/// Makes a transaction, and makes it anew where the database ended it for another.
+///
+/// Two transactions may wait for each other on PostgreSQL, which then ends one of
+/// them. `once` does all of it from the beginning: what was read for it may be out
+/// of date.
+pub async fn retry_deadlocks<T, E, F>(once: impl Fn() -> F) -> std::result::Result<T, E>
+where
+    E: Retriable,
+    F: Future<Output = std::result::Result<T, E>>,
+{
+    let mut tries = 1;
+    loop {
+        match once().await {
+            Err(error) if error.is_deadlock() && tries < TRIES => {
+                tracing::debug!(tries, "the transaction was ended for another");
+                tries += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Reads. Each method is one statement and sees what was committed when it ran.
 #[derive(Clone)]
 pub struct Read {

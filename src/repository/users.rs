@@ -196,8 +196,7 @@ impl Write {
     /// `false`: there is no such user.
     pub async fn delete_user(&self, configuration: ConfigurationId, id: UserId) -> Result<bool> {
         self.lock_groups_of(configuration, id.as_uuid()).await?;
-        self.remember_user(configuration, id).await?;
-        if self.perform(&Entity::delete_by_id(key(configuration, id))).await? == 0 {
+        if !self.remove_row(configuration, id).await? {
             return Ok(false);
         }
         self.leave_groups(configuration, MemberId::User(id)).await?;

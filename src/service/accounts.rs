@@ -9,7 +9,7 @@ use super::rules::{Violation, id};
 use crate::auth::Caller;
 use crate::model::{
     self, Access, AccountFilter, AccountId, ConfigurationId, Import, ImportConflict, LinkReason,
-    LinkRefusal, OrganizationId, Person, PrimaryEmail, User, fold,
+    LinkRefusal, OrganizationId, Person, PrimaryEmail, Scope, User, fold,
 };
 use crate::proto::scimd::v1::account_service_server::AccountService;
 use crate::proto::scimd::v1::{
@@ -115,7 +115,15 @@ impl Accounts {
             text => Some(id("scim_configuration_id", text)?),
         };
         let person = person(request)?;
-        let decision = self.repository.read().access(organization, &person, configuration).await?;
+        let store = self.repository.read();
+        let decision = store.access(organization, &person, configuration).await?;
+        // Whose users are remembered need not be there any more.
+        if let Some(named) = configuration
+            && !decision.users.iter().any(|of_user| of_user.configuration == named)
+        {
+            let found = store.configuration(Scope::Organization(organization), named).await?;
+            found.ok_or(Error::ConfigurationNotFound(named))?;
+        }
         let users = decision.users.into_iter().map(|of_user| AccessOfUser {
             scim_configuration_id: of_user.configuration.to_string(),
             user_id: of_user.user.to_string(),
@@ -265,6 +273,9 @@ fn told(place: usize, conflict: ImportConflict) -> Violation {
             ("email", "is that of an earlier account of the request".to_owned())
         }
         ImportConflict::AccountRepeated => {
+            ("account_id", "is that of an earlier account of the request".to_owned())
+        }
+        ImportConflict::AccountOfEmailRepeated => {
             ("email", "is that of an account that an earlier one of the request is".to_owned())
         }
         ImportConflict::EmailTaken(id) => (

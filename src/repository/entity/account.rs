@@ -15,7 +15,7 @@ pub struct Model {
     pub id: Uuid,
     pub client_id: Option<String>,
     pub email: String,
-    pub email_key: String,
+    pub email_key: Option<String>,
     pub email_verified: bool,
     pub configuration_id: Option<Uuid>,
     pub created_at: i64,

@@ -2,13 +2,15 @@
 --
 -- client_id is the application's own id of the account; NULL: the application has
 -- said nothing of it, it was made for a user that configuration_id provisioned.
--- Whoever provisions or imports an email is kept apart by the key of it.
+-- Whoever provisions or imports an email is kept apart by the key of it; NULL, and
+-- an empty email: the users of the account have left its address, and it has got no
+-- other.
 CREATE TABLE scim_accounts (
     organization_id BLOB NOT NULL,
     id BLOB NOT NULL,
     client_id TEXT,
     email TEXT NOT NULL,
-    email_key TEXT NOT NULL,
+    email_key TEXT,
     email_verified INTEGER NOT NULL CHECK (email_verified IN (0, 1)),
     configuration_id BLOB,
     created_at INTEGER NOT NULL,
@@ -37,7 +39,8 @@ CREATE INDEX scim_users_by_other_email
     WHERE other_email_key IS NOT NULL;
 
 -- What an account remembers of its users that were deleted: of each configuration
--- the last one. email_key only where it was not the one of the account. The key does
+-- the last one. email_key where it was not the one of the account, or need not stay
+-- that because others have the account. The key does
 -- not begin with the organization: SQLite would look through all of it then, instead
 -- of into the other indexes.
 CREATE TABLE scim_former_users (

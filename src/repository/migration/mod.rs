@@ -91,6 +91,11 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("0006_webhooks.sqlite.sql"),
                 postgres: include_str!("0006_webhooks.postgres.sql"),
             },
+            Step {
+                name: "0007_purged_configurations",
+                sqlite: include_str!("0007_purged_configurations.sqlite.sql"),
+                postgres: include_str!("0007_purged_configurations.postgres.sql"),
+            },
         ];
         steps.into_iter().map(|step| Box::new(step) as _).collect()
     }

@@ -8,12 +8,9 @@ use super::answer::Answer;
 use super::client::Client;
 use super::error::Error;
 use super::{groups, users};
-use crate::repository;
+use crate::repository::retry_deadlocks;
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::{ResourceType, USER};
-
-/// How often a change is made whose transaction is ended for another.
-const TRIES: u32 = 3;
 
 /// What is to be done.
 pub struct Change {
@@ -37,21 +34,8 @@ pub enum Action {
 
 impl Change {
     /// Does it, all of it or nothing.
-    ///
-    /// Two transactions may wait for each other on PostgreSQL, which then ends
-    /// one of them. What that one was for is done anew, from the beginning: what
-    /// was read for it may be out of date.
     pub async fn make(&self, client: &Client) -> Result<Answer, Error> {
-        let mut tries = 1;
-        loop {
-            match self.once(client).await {
-                Err(Error::Repository(repository::Error::Deadlock(_))) if tries < TRIES => {
-                    tracing::debug!(tries, "the transaction was ended for another");
-                    tries += 1;
-                }
-                outcome => return outcome,
-            }
-        }
+        retry_deadlocks(|| self.once(client)).await
     }
 
     async fn once(&self, client: &Client) -> Result<Answer, Error> {

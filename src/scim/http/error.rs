@@ -60,6 +60,12 @@ pub enum Error {
     Repository(repository::Error),
 }
 
+impl repository::Retriable for Error {
+    fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Repository(error) if repository::Retriable::is_deadlock(error))
+    }
+}
+
 impl From<auth::Error> for Error {
     fn from(error: auth::Error) -> Self {
         Self::Auth(error)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{World, allow, email_patch, id, provision};
+use super::{World, allow, email_patch, id, marked_patch, provision};
 use crate::harness::{TestServer, on_both_engines};
 use crate::scim::client::Tenant;
 
@@ -135,7 +135,7 @@ on_both_engines! {
             (json!({ "externalId": "7", "scimConfigurationId": first }), "DEACTIVATED"),
             (json!({ "userName": "ann", "scimConfigurationId": first }), "DEACTIVATED"),
             (json!({ "userName": "ann", "scimConfigurationId": world.two.configuration }), "ALLOWED"),
-            (json!({ "userName": "ann", "scimConfigurationId": uuid::Uuid::new_v4().to_string() }), "UNKNOWN"),
+            (json!({ "userName": "bob", "scimConfigurationId": first }), "UNKNOWN"),
         ] {
             assert_eq!(world.access(name.clone()).await.0, expected, "{name}");
         }
@@ -179,7 +179,7 @@ on_both_engines! {
         let accounts = (world.imported("77", "ann@x", true).await, world.imported("78", "bob@x", true).await);
         let ann = id(&provision(&world.one, "ann", "ann@x", true).await);
         let bob = id(&provision(&world.one, "bob", "bob@x", true).await);
-        world.one.scim.patch(&format!("/Users/{bob}"), email_patch("ann@x")).await;
+        world.one.scim.patch(&format!("/Users/{bob}"), marked_patch("ann@x")).await;
         assert_eq!(world.link(&world.one, &bob).await.0, accounts.1);
         set_active(&world.one, &ann, false).await;
         for fields in [json!({ "email": "ann@x" }), json!({ "email": "ann@x", "scimConfigurationId": world.one.configuration })] {
@@ -220,4 +220,61 @@ on_both_engines! {
             assert_eq!(answer.violations().len(), 1, "{bad}");
         }
     }
+
+    async fn a_configuration_that_is_none_of_the_organizations_is_not_found(server: TestServer) {
+        let world = World::new(&server).await;
+        let account = world.imported("77", "ann@x", true).await;
+        id(&provision(&world.one, "ann", "ann@x", true).await);
+        let not_found = async |name: Value, configuration: &str| {
+            let mut asked = name;
+            asked["scimConfigurationId"] = json!(configuration);
+            let answer = world.ask("AccountService", "CheckAccess", asked.clone()).await;
+            assert_eq!((answer.code(), &*answer.reason()), ("not_found", "SCIM_CONFIGURATION_NOT_FOUND"), "{asked}");
+        };
+        let others = World::new(&server).await;
+        id(&provision(&others.one, "ann", "ann@x", true).await);
+        for configuration in [&others.one.configuration, &uuid::Uuid::new_v4().to_string()] {
+            for name in names(&account, "77") {
+                not_found(name, configuration).await;
+            }
+        }
+        // One that was the organization's is where somebody has been.
+        let first = world.one.configuration.clone();
+        world.one.call("DeleteSCIMConfiguration", json!({})).await;
+        for _ in 0..2 {
+            let asked = json!({ "userName": "ann", "scimConfigurationId": first });
+            assert_eq!(world.access(asked).await.0, "DELETED");
+            not_found(json!({ "userName": "bob" }), &first).await;
+            while server.repository.purge_once().await.unwrap() {}
+        }
+    }
+
+    async fn who_can_be_stored_can_be_asked_for(server: TestServer) {
+        let world = World::new(&server).await;
+        // Of 2,000 bytes, as many as are stored.
+        let (name, email) = ("n".repeat(2_000), format!("{}@x", "e".repeat(1_998)));
+        let user = json!({ "userName": name, "externalId": name, "emails": [{ "value": email }] });
+        id(&world.one.scim.post("/Users", user).await);
+        for (field, text) in [("email", &email), ("userName", &name), ("externalId", &name)] {
+            assert_eq!(world.access(json!({ field: text })).await.0, "ALLOWED", "{field}");
+            let found = world.ask("DirectoryService", "ListUsers", json!({ field: text })).await.ok();
+            assert_eq!(found["users"].as_array().unwrap().len(), 1, "{field}");
+            for method in [("AccountService", "CheckAccess"), ("DirectoryService", "ListUsers")] {
+                let answer = world.ask(method.0, method.1, json!({ field: format!("{text}x") })).await;
+                assert_eq!(answer.reason(), "ARGUMENT_INVALID", "{field}");
+            }
+        }
+        let accounts = world.ask("AccountService", "ListAccounts", json!({ "email": email })).await.ok();
+        assert_eq!(accounts["accounts"].as_array().unwrap().len(), 1);
+        assert_eq!(outcome(&world, &accounts["accounts"][0]).await, "ACCOUNT_IMPORT_OUTCOME_UPDATED");
+        let long = json!({ "userName": "long", "emails": [{ "value": format!("{email}x") }] });
+        assert_eq!(world.one.scim.post("/Users", long).await.body["scimType"], "invalidValue");
+    }
+}
+
+/// What it comes to that the application tells of an account that is there.
+async fn outcome(world: &World, there: &Value) -> Value {
+    let told = json!({ "clientId": "1", "email": there["email"], "accountId": there["id"] });
+    let answer = world.ask("AccountService", "ImportAccounts", json!({ "accounts": [told] })).await;
+    answer.ok()["imports"][0]["outcome"].clone()
 }

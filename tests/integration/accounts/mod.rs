@@ -2,6 +2,7 @@
 //! its identity providers have it.
 
 mod access;
+mod addresses;
 mod importing;
 mod linking;
 mod races;
@@ -124,4 +125,10 @@ async fn allow(at: &Tenant, allowed: bool) {
 
 fn email_patch(email: &str) -> Value {
     json!([{ "op": "replace", "path": "emails", "value": [{ "value": email, "primary": true }] }])
+}
+
+/// The same, and marks it as verified.
+fn marked_patch(email: &str) -> Value {
+    let email = json!({ "value": email, "primary": true, "verified": true });
+    json!([{ "op": "replace", "path": "emails", "value": [email] }])
 }

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::json;
 
-use super::{World, account, allow, email_patch, id, provision};
+use super::{World, account, allow, email_patch, id, marked_patch, provision};
 use crate::harness::{TestServer, on_both_engines};
 
 on_both_engines! {
@@ -68,6 +68,67 @@ on_both_engines! {
                 assert_eq!(imported.reason(), "ACCOUNT_CONFLICT");
                 assert!(imported.violations()["accounts[0].email"].contains(&of));
             }
+        }
+    }
+
+    async fn who_gets_an_address_while_its_user_leaves_it_shares_the_account_or_gets_another(server: TestServer) {
+        let world = World::new(&server).await;
+        world.imported("77", "boss@x", true).await;
+        for round in 0..10 {
+            let email = format!("a{round}@x");
+            let ann = id(&provision(&world.one, &format!("ann{round}"), &email, true).await);
+            let (path, name) = (format!("/Users/{ann}"), format!("carl{round}"));
+            let (left, carl) = tokio::join!(
+                world.one.scim.patch(&path, marked_patch("boss@x")),
+                provision(&world.two, &name, &email, true),
+            );
+            assert_eq!(left.status, 200, "{}", left.body);
+            let (own, ..) = world.link(&world.one, &ann).await;
+            let (others, decision, _) = world.link(&world.two, &id(&carl)).await;
+            assert_eq!(own == others, decision == "LINKED");
+            // Carl's, whichever it is.
+            let accounts = world.accounts().await;
+            let with_email = accounts.iter().find(|account| account["email"] == email).unwrap();
+            assert_eq!(with_email["id"], json!(others));
+        }
+    }
+
+    async fn of_two_who_leave_an_address_at_once_neither_leaves_it_behind(server: TestServer) {
+        let world = World::new(&server).await;
+        world.imported("77", "boss@x", true).await;
+        for round in 0..10 {
+            let (name, email) = (format!("ann{round}"), format!("a{round}@x"));
+            let one = id(&provision(&world.one, &name, &email, true).await);
+            let two = id(&provision(&world.two, &name, &email, true).await);
+            let (shared, ..) = world.link(&world.one, &one).await;
+            let (one, two) = (format!("/Users/{one}"), format!("/Users/{two}"));
+            let second = async {
+                match round % 2 {
+                    0 => world.two.scim.patch(&two, marked_patch("boss@x")).await.status,
+                    _ => world.two.scim.delete(&two).await.status,
+                }
+            };
+            let (first, second) = tokio::join!(world.one.scim.patch(&one, marked_patch("boss@x")), second);
+            assert!(first.status == 200 && [200, 204].contains(&second), "{} {second}", first.body);
+            let accounts = world.accounts().await;
+            let left = accounts.iter().find(|account| account["id"] == *shared).unwrap();
+            assert_eq!(left["email"], json!(null), "{left}");
+        }
+    }
+
+    async fn who_changes_to_an_address_while_another_gets_it_is_refused_or_first(server: TestServer) {
+        let world = World::new(&server).await;
+        for round in 0..10 {
+            let email = format!("b{round}@x");
+            let ann = id(&provision(&world.one, &format!("ann{round}"), &format!("a{round}@x"), false).await);
+            let (path, name) = (format!("/Users/{ann}"), format!("carl{round}"));
+            let (changed, made) = tokio::join!(
+                world.one.scim.patch(&path, email_patch(&email)),
+                provision(&world.two, &name, &email, false),
+            );
+            let mut statuses = [changed.status, made.status];
+            statuses.sort_unstable();
+            assert!([[200, 409], [201, 409]].contains(&statuses), "{statuses:?}");
         }
     }
 }

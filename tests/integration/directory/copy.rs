@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scimd::proto::gitpod::v1::PaginationRequest;
+use scimd::proto::gitpod::v1::{PaginationRequest, ScimConfiguration};
 use scimd::proto::scimd::v1::event::State;
 use scimd::proto::scimd::v1::{
     Account, Event, EventKind, GetSnapshotRequest, GetSnapshotResponse, Group, ListAccountsRequest,
@@ -18,6 +18,8 @@ pub struct Copy {
     pub groups: BTreeMap<String, Group>,
     pub members: BTreeMap<String, BTreeSet<String>>,
     pub accounts: BTreeMap<String, Account>,
+    /// Which the lists do not have.
+    pub configurations: BTreeMap<String, ScimConfiguration>,
     /// The last event in it.
     pub number: u64,
 }
@@ -31,6 +33,12 @@ impl Copy {
             self.accounts.insert(account.id.clone(), account);
         }
         match (event.kind(), event.state) {
+            (EventKind::ConfigurationDeleted, _) => {
+                drop(self.configurations.remove(&event.subject_id));
+            }
+            (_, Some(State::ScimConfiguration(configuration))) => {
+                self.configurations.insert(event.subject_id, configuration);
+            }
             (EventKind::AccountDeleted, _) => drop(self.accounts.remove(&event.subject_id)),
             (_, Some(State::AccountLink(link))) => {
                 let user = self.users.get_mut(&event.subject_id).expect("told of before");
@@ -65,6 +73,8 @@ impl Copy {
         self.users.extend(part.users.into_iter().map(|user| (user.id.clone(), user)));
         self.groups.extend(part.groups.into_iter().map(|group| (group.id.clone(), group)));
         self.accounts.extend(part.accounts.into_iter().map(|each| (each.id.clone(), each)));
+        let configurations = part.scim_configurations.into_iter();
+        self.configurations.extend(configurations.map(|each| (each.id.clone(), each)));
         for of_group in part.memberships {
             let members = self.members.entry(of_group.group_id).or_default();
             members.extend(of_group.members.iter().map(id));

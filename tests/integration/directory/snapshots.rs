@@ -121,4 +121,47 @@ on_both_engines! {
             copy.assert_same(expected.clone());
         }
     }
+
+    async fn a_snapshot_is_what_the_feed_has_told_also_of_configurations(server: TestServer) {
+        let world = World::new(&server).await;
+        let organization = world.organization.to_string();
+        let mut client = world.grpc().await;
+        let mut snapshots = Vec::new();
+        let mut of_deleted = 0;
+        for round in 0..3 {
+            let doomed = Tenant::new(&server, world.organization).await;
+            for number in 0..3 {
+                doomed.scim.post("/Users", person(round, number)).await;
+            }
+            server.advance(std::time::Duration::from_secs(1));
+            // The second time nothing is different but the time of it.
+            for _ in 0..2 {
+                doomed.call("UpdateSCIMConfiguration", json!({ "name": "doomed" })).await;
+                snapshots.push(Copy::of_snapshot(&mut client, &organization).await);
+                server.advance(std::time::Duration::from_secs(1));
+            }
+            doomed.call("RegenerateSCIMToken", json!({})).await;
+            doomed.call("DeleteSCIMConfiguration", json!({})).await;
+            loop {
+                snapshots.push(Copy::of_snapshot(&mut client, &organization).await);
+                if !snapshots.last().unwrap().configurations.contains_key(&doomed.configuration) {
+                    break;
+                }
+                of_deleted += 1;
+            }
+        }
+        assert!(of_deleted > 0, "each purge was faster than the snapshot");
+        let mut told = Copy::default();
+        let request = ListEventsRequest { organization_id: organization, after: 0, limit: 1_000 };
+        let events = client.list_events(request).await.unwrap().into_inner().events;
+        let mut events = events.into_iter();
+        for snapshot in snapshots {
+            while told.number < snapshot.number {
+                told.apply(events.next().unwrap());
+            }
+            assert_eq!(snapshot.configurations, told.configurations);
+            snapshot.assert_same(told.clone());
+        }
+        assert_eq!(told.configurations.keys().collect::<Vec<_>>(), [&world.tenant.configuration]);
+    }
 }
