@@ -126,7 +126,7 @@ impl Meaning {
             ("scim_users" | "scim_groups", "limit") => Self::ResourcesAtMost,
             ("scim_configurations", "limit") => Self::ConfigurationsAtMost,
             // How many events there are at once, and of which kind.
-            (_, "limit" | "newest" | "kind" | "account_reason") => Self::One,
+            (_, "limit" | "newest" | "number" | "kind" | "account_reason") => Self::One,
             _ => return None,
         })
     }

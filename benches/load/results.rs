@@ -84,7 +84,7 @@ pub struct Throughput {
 }
 
 /// What it adds to a change that an event tells of it, by the statements
-/// through sqlx.
+/// through the driver that the server writes with.
 #[derive(Debug)]
 pub struct EventCost {
     pub operation: Operation,

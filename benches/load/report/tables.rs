@@ -207,7 +207,8 @@ fn feed(results: &Results) -> String {
         return text;
     }
     text += "What an event adds to the change that it tells of: CPU in µs of the statements \
-        through sqlx, with those that write the event and without, and the difference beside the \
+        straight through the driver that the server writes with (rusqlite on SQLite, sqlx on \
+        PostgreSQL), with those that write the event and without, and the difference beside the \
         rest of what the server takes, PostgreSQL included. All writers change users of one \
         organization, whose events have their numbers in the order in which they are committed: on \
         PostgreSQL, several at once give up for it that one flush serves them all.\n\n\
