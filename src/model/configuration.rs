@@ -59,6 +59,21 @@ pub struct ConfigurationChange {
 }
 
 impl ConfigurationChange {
+    /// What of it is not so already.
+    #[must_use]
+    pub fn beyond(self, present: &Configuration) -> Self {
+        let allow = self.allow_unverified_email_account_linking;
+        Self {
+            name: self.name.filter(|name| *name != present.name),
+            enabled: self.enabled.filter(|enabled| *enabled != present.enabled),
+            sso_configuration_id: self
+                .sso_configuration_id
+                .filter(|sso| *sso != present.sso_configuration_id),
+            allow_unverified_email_account_linking: allow
+                .filter(|allow| *allow != present.allow_unverified_email_account_linking),
+        }
+    }
+
     /// Whether no field is named.
     #[must_use]
     pub fn is_empty(&self) -> bool {

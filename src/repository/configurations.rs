@@ -113,7 +113,7 @@ impl Write {
     }
 
     /// Changes the fields that are named and moves `updated_at`; where none is
-    /// named, nothing. `None`: there is no such configuration within `scope`.
+    /// named, or each is so already, nothing. `None`: there is no such configuration within `scope`.
     pub async fn update_configuration(
         &self,
         scope: Scope,
@@ -126,6 +126,7 @@ impl Write {
             .one(&self.transaction)
             .await?;
         let Some(previous) = previous.map(Configuration::from) else { return Ok(None) };
+        let change = change.beyond(&previous);
         if change.is_empty() {
             return Ok(Some(previous));
         }
@@ -195,7 +196,7 @@ impl Write {
         Ok(true)
     }
 
-    /// Says what an update changed, be it only when that was.
+    /// Says what an update changed.
     fn record_update(&self, previous: &Configuration, updated: &Configuration) {
         let differs = [
             ("name", previous.name != updated.name),
@@ -207,11 +208,8 @@ impl Write {
                     != updated.allow_unverified_email_account_linking,
             ),
         ];
-        let mut changed: Vec<_> =
+        let changed: Vec<_> =
             differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
-        if changed.is_empty() {
-            changed.push("updated_at");
-        }
         let kind = match (previous.enabled, updated.enabled) {
             (false, true) => EventKind::ConfigurationEnabled,
             (true, false) => EventKind::ConfigurationDisabled,

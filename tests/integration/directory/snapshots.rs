@@ -134,7 +134,7 @@ on_both_engines! {
                 doomed.scim.post("/Users", person(round, number)).await;
             }
             server.advance(std::time::Duration::from_secs(1));
-            // The second time nothing is different but the time of it.
+            // The second time nothing is different.
             for _ in 0..2 {
                 doomed.call("UpdateSCIMConfiguration", json!({ "name": "doomed" })).await;
                 snapshots.push(Copy::of_snapshot(&mut client, &organization).await);
