@@ -24,13 +24,6 @@ pub(super) struct Leaving {
 
 from_row!(Leaving { id, account_id, user_name_key, external_id, other_email_key });
 
-/// That others have the account of a user, which is about to be deleted, and that
-/// the application has not claimed it: its address goes with the last one who has
-/// that.
-const IS_SHARED: &str = "account.client_id IS NULL \
-     AND EXISTS (SELECT 1 FROM scim_users AS holder \
-         WHERE holder.account_id = account.id AND holder.id <> leaving.id)";
-
 /// What is read of it.
 pub(super) const LEAVING: &str = "id, account_id, user_name_key, external_id, other_email_key";
 
@@ -62,23 +55,33 @@ impl Write {
         Ok(true)
     }
 
-    /// Has the account of a user remember it, who is about to be deleted. Nobody
-    /// else gets the account until the transaction ends, nor leaves it.
+    /// Has the account of a user remember it, who is about to be deleted. An account
+    /// that the application has not claimed is nobody else's from then on until the
+    /// transaction ends, and nobody leaves it: its address goes with the last user
+    /// who has that. That of another stays, whoever has it.
     async fn remember_user(&self, configuration: ConfigurationId, id: UserId) -> Result<()> {
-        let lock = self.on_postgres("FOR NO KEY UPDATE OF account");
+        let lock = self.on_postgres("FOR NO KEY UPDATE");
         let sql = format!(
-            "INSERT INTO scim_former_users (organization_id, account_id, \
+            "WITH unclaimed AS (SELECT id, email_key FROM scim_accounts \
+                 WHERE organization_id = \
+                         (SELECT organization_id FROM scim_configurations WHERE id = $1) \
+                     AND id = (SELECT account_id FROM scim_users \
+                         WHERE configuration_id = $1 AND id = $2) \
+                     AND client_id IS NULL {lock}) \
+             INSERT INTO scim_former_users (organization_id, account_id, \
                  configuration_id, user_id, user_name_key, external_id, email_key, deleted_at) \
              SELECT owner.organization_id, leaving.account_id, owner.id, leaving.id, \
                  leaving.user_name_key, leaving.external_id, \
                  NULLIF(COALESCE(leaving.other_email_key, \
-                     CASE WHEN {IS_SHARED} THEN account.email_key END), ''), $3 \
+                     CASE WHEN EXISTS (SELECT 1 FROM scim_users AS holder \
+                         WHERE holder.account_id = leaving.account_id \
+                             AND holder.id <> leaving.id) \
+                     THEN unclaimed.email_key END), ''), $3 \
              FROM scim_users AS leaving \
                  JOIN scim_configurations AS owner ON owner.id = leaving.configuration_id \
-                 JOIN scim_accounts AS account \
-                     ON account.organization_id = owner.organization_id \
-                     AND account.id = leaving.account_id \
-             WHERE leaving.configuration_id = $1 AND leaving.id = $2 {lock} \
+                 LEFT JOIN unclaimed ON unclaimed.id = leaving.account_id \
+             WHERE leaving.configuration_id = $1 AND leaving.id = $2 \
+                 AND leaving.account_id IS NOT NULL \
              ON CONFLICT (account_id, configuration_id) DO UPDATE \
              SET user_id = excluded.user_id, user_name_key = excluded.user_name_key, \
                  external_id = excluded.external_id, email_key = excluded.email_key, \

@@ -128,8 +128,8 @@ impl Write {
 
     /// Stores a user anew, as its next version. One that has an account keeps it,
     /// whatever its email is; one that has none gets its account with its email.
-    /// Where the `userName` is taken or the account is not the user's, nothing is
-    /// to be committed.
+    /// Where the `userName` is taken, or the email is that of an account which must
+    /// not become a new user's, nothing is to be committed.
     pub async fn update_user(
         &self,
         configuration: ConfigurationId,

@@ -178,7 +178,7 @@ on_both_engines! {
         let tx = store.write().await.unwrap();
         tx.create_user(at, None, named("ann")).await.unwrap();
         tx.delete_user(at, Uuid::new_v4().into()).await.unwrap();
-        let change = ConfigurationChange { enabled: Some(true), ..Default::default() };
+        let change = ConfigurationChange::default();
         tx.update_configuration(Scope::Platform, at, change).await.unwrap();
         tx.commit().await.unwrap();
         let tx = store.write().await.unwrap();
@@ -198,6 +198,8 @@ on_both_engines! {
             ConfigurationChange { enabled: Some(false), ..Default::default() },
             ConfigurationChange { enabled: Some(true), ..Default::default() },
             ConfigurationChange { name: Some("new".to_owned()), sso_configuration_id: Some(None), ..Default::default() },
+            // As it is already: the time of the change is another one all the same.
+            ConfigurationChange { enabled: Some(true), ..Default::default() },
         ] {
             let tx = store.write().await.unwrap();
             tx.update_configuration(Scope::Platform, at, change).await.unwrap().unwrap();
@@ -208,11 +210,12 @@ on_both_engines! {
         tx.replace_token(Scope::Platform, at, &hash, Some(TokenLifetime::DEFAULT)).await.unwrap();
         tx.commit().await.unwrap();
         let seen = events(store, organization, 0).await;
-        assert_eq!(kinds(&seen), [ConfigurationCreated, ConfigurationDisabled, ConfigurationEnabled, ConfigurationUpdated, TokenRegenerated]);
+        assert_eq!(kinds(&seen), [ConfigurationCreated, ConfigurationDisabled, ConfigurationEnabled, ConfigurationUpdated, ConfigurationUpdated, TokenRegenerated]);
         assert!(seen.iter().all(|event| event.origin == origin));
         assert_eq!(seen[3].changed, ["name", "sso_configuration_id"]);
+        assert_eq!(seen[4].changed, ["updated_at"]);
         let there = store.read().configuration(Scope::Platform, at).await.unwrap().unwrap();
-        assert_eq!(seen[4].state, State::Configuration(there));
+        assert_eq!(seen[5].state, State::Configuration(there));
     }
 
     async fn what_goes_with_a_configuration_is_told_before_its_own_end(server: TestServer) {
