@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::connection::from_row;
 use super::entity::account::{Column, Entity, Model};
+use super::ids::{among, value};
 use super::{Read, Repository, Result, Write, retry_deadlocks};
 use crate::model::{Account, AccountFilter, AccountId, Instant, LinkReason, OrganizationId};
 
@@ -47,7 +48,6 @@ impl Repository {
         id: AccountId,
     ) -> Result<bool> {
         loop {
-            // Whoever changes a user takes the user first, and then its account.
             match retry_deadlocks(|| self.delete_some(organization, id)).await? {
                 Deletion::NotFound => return Ok(false),
                 Deletion::Unfinished => {}
@@ -71,14 +71,15 @@ impl Write {
         organization: OrganizationId,
         id: AccountId,
     ) -> Result<Deletion> {
+        // Whoever changes a user takes the user first, and then its account.
+        let users = self.some_users(id).await?;
         // Nobody is linked to it meanwhile: that takes the row too.
         let found = Entity::find_by_id((organization.as_uuid(), id.as_uuid())).lock_exclusive();
         if self.select::<Model>(&found).await?.is_empty() {
             return Ok(Deletion::NotFound);
         }
-        self.unlink_some(organization, id).await?;
-        // Not told by how many they were: of those that were chosen, others may have
-        // been removing some.
+        self.unlink(organization, id, &users).await?;
+        // Others may have been linked before nobody could be.
         if self.is_held(id).await? {
             return Ok(Deletion::Unfinished);
         }
@@ -89,24 +90,42 @@ impl Write {
         Ok(Deletion::Done)
     }
 
-    /// Takes an account from some of its users.
-    async fn unlink_some(&self, organization: OrganizationId, id: AccountId) -> Result<()> {
-        const SQL: &str = "UPDATE scim_users \
+    /// Some of an account's users, whom nobody else changes until the transaction
+    /// ends.
+    async fn some_users(&self, account: AccountId) -> Result<Vec<Uuid>> {
+        let lock = self.on_postgres("FOR NO KEY UPDATE");
+        let sql = format!(
+            "SELECT id FROM scim_users WHERE account_id = $1 \
+             ORDER BY configuration_id, id LIMIT $2 {lock}"
+        );
+        self.query(sql, [account.as_uuid().into(), UNLINKED_AT_ONCE.into()]).await
+    }
+
+    /// Takes an account from these of its users.
+    async fn unlink(
+        &self,
+        organization: OrganizationId,
+        id: AccountId,
+        users: &[Uuid],
+    ) -> Result<()> {
+        let sql = format!(
+            "UPDATE scim_users \
              SET account_id = NULL, account_reason = $3, \
                  other_email_key = NULLIF(COALESCE(other_email_key, \
                      (SELECT email_key FROM scim_accounts \
                       WHERE organization_id = $4 AND id = $1)), '') \
-             WHERE (configuration_id, id) IN \
-                 (SELECT configuration_id, id FROM scim_users WHERE account_id = $1 LIMIT $2) \
-             RETURNING configuration_id, id";
+             WHERE account_id = $1 AND id{} \
+             RETURNING configuration_id, id",
+            among(self.backend(), "$2")
+        );
         let reason = i64::from(LinkReason::AccountDeleted.number());
         let values = [
             id.as_uuid().into(),
-            UNLINKED_AT_ONCE.into(),
+            value(self.backend(), users.iter().copied()),
             reason.into(),
             organization.as_uuid().into(),
         ];
-        let users: Vec<Unlinked> = self.query(SQL, values).await?;
+        let users: Vec<Unlinked> = self.query(sql, values).await?;
         for user in &users {
             self.record_unlinked(organization, user.configuration_id.into(), user.id.into());
         }
