@@ -58,7 +58,8 @@ impl Write {
     /// Has the account of a user remember it, who is about to be deleted. An account
     /// that the application has not claimed is nobody else's from then on until the
     /// transaction ends, and nobody leaves it: its address goes with the last user
-    /// who has that. That of another stays, whoever has it.
+    /// who has that. That of another stays, whoever has it. The user is taken first,
+    /// as everybody does.
     async fn remember_user(&self, configuration: ConfigurationId, id: UserId) -> Result<()> {
         let lock = self.on_postgres("FOR NO KEY UPDATE");
         let sql = format!(
@@ -66,7 +67,7 @@ impl Write {
                  WHERE organization_id = \
                          (SELECT organization_id FROM scim_configurations WHERE id = $1) \
                      AND id = (SELECT account_id FROM scim_users \
-                         WHERE configuration_id = $1 AND id = $2) \
+                         WHERE configuration_id = $1 AND id = $2 {lock}) \
                      AND client_id IS NULL {lock}) \
              INSERT INTO scim_former_users (organization_id, account_id, \
                  configuration_id, user_id, user_name_key, external_id, email_key, deleted_at) \
