@@ -12,15 +12,14 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::connection::{
-    ACQUIRE_TIMEOUT, InPlace, Location, Moment, Pool, Queue, Reader, STATEMENTS, Writer,
+    ACQUIRE_TIMEOUT, BUSY_TIMEOUT, InPlace, Location, Moment, Pool, Queue, Reader, STATEMENTS,
+    Writer,
 };
 use super::news::Board;
 use super::{Error, Read, Result, Write, migration};
 use crate::clock::{Clock, Random};
 use crate::model::{DatabaseUrl, Instant, Origin, UserId};
 
-/// How long SQLite waits for a lock that another process holds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const POSTGRES_CONNECTIONS: usize = 16;
 const SQLITE_READERS: usize = 4;
 

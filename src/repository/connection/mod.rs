@@ -30,7 +30,7 @@ pub(super) use self::moment::Moment;
 pub(super) use self::pool::{ACQUIRE_TIMEOUT, Pool};
 pub(super) use self::queue::Queue;
 pub(super) use self::rows::{Columns, FromRow, Rows, from_row};
-pub(super) use self::sqlite::{Location, STATEMENTS};
+pub(super) use self::sqlite::{BUSY_TIMEOUT, Location, STATEMENTS};
 pub(super) use self::transaction::Transaction;
 
 /// Runs each statement by itself, on whatever connection is free.

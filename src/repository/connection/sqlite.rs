@@ -18,6 +18,8 @@ use super::rows::{Columns, FromRow};
 
 /// How many statements each connection keeps prepared: more than there are.
 pub const STATEMENTS: usize = 256;
+/// How long SQLite waits for a lock that another process holds.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a database is.
 #[derive(Clone, Debug)]

@@ -10,15 +10,13 @@ use tokio::task;
 use tokio::time::Instant;
 
 use super::super::failure::Failure;
-use super::super::sqlite::Sqlite;
+use super::super::sqlite::{BUSY_TIMEOUT, Sqlite};
 use super::{Queue, Turn, UNTIL_DROPPED};
 
 /// The most transactions that are flushed together.
 const MAX_TOGETHER: usize = 128;
 /// How long the first of them is kept waiting for others.
 const MAX_WAIT: Duration = Duration::from_millis(20);
-/// How long SQLite waits for a lock that another process holds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Transactions that are flushed together.
 pub struct Batch {
