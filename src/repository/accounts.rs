@@ -72,7 +72,7 @@ impl Write {
         id: AccountId,
     ) -> Result<Deletion> {
         // Whoever changes a user takes the user first, and then its account.
-        let users = self.some_users(id).await?;
+        let users = self.some_users(organization, id).await?;
         // Nobody is linked to it meanwhile: that takes the row too.
         let found = Entity::find_by_id((organization.as_uuid(), id.as_uuid())).lock_exclusive();
         if self.select::<Model>(&found).await?.is_empty() {
@@ -92,13 +92,21 @@ impl Write {
 
     /// Some of an account's users, whom nobody else changes until the transaction
     /// ends.
-    async fn some_users(&self, account: AccountId) -> Result<Vec<Uuid>> {
+    async fn some_users(
+        &self,
+        organization: OrganizationId,
+        account: AccountId,
+    ) -> Result<Vec<Uuid>> {
         let lock = self.on_postgres("FOR NO KEY UPDATE");
+        // Of another organization's account nobody is taken.
         let sql = format!(
-            "SELECT id FROM scim_users WHERE account_id = $1 \
+            "SELECT id FROM scim_users WHERE account_id = $1 AND EXISTS \
+                 (SELECT 1 FROM scim_accounts WHERE organization_id = $3 AND id = $1) \
              ORDER BY configuration_id, id LIMIT $2 {lock}"
         );
-        self.query(sql, [account.as_uuid().into(), UNLINKED_AT_ONCE.into()]).await
+        let values =
+            [account.as_uuid().into(), UNLINKED_AT_ONCE.into(), organization.as_uuid().into()];
+        self.query(sql, values).await
     }
 
     /// Takes an account from these of its users.

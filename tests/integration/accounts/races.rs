@@ -1,10 +1,28 @@
 //! What comes of it where several do something with one account at once.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::{World, account, allow, email_patch, id, marked_patch, provision};
-use crate::harness::{TestServer, on_both_engines};
+use crate::harness::{Engine, TestServer, on_both_engines};
+
+/// On SQLite whoever writes waits for whoever writes, whatever it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_names_an_account_of_another_organization_waits_for_none_of_its_users() {
+    let Some(server) = TestServer::start(Engine::Postgres).await else { return };
+    let (theirs, own) = (World::new(&server).await, World::new(&server).await);
+    let account = theirs.imported("77", "ann@x", true).await;
+    let ann = id(&provision(&theirs.one, "ann", "ann@x", true).await).parse().unwrap();
+    let at = theirs.one.configuration.parse().unwrap();
+    let tx = server.repository.write().await.unwrap();
+    assert!(tx.user_for_update(at, ann).await.unwrap().is_some());
+    let asked = own.ask("AccountService", "DeleteAccount", json!({ "accountId": account }));
+    let answer = timeout(Duration::from_secs(10), asked).await.expect("nobody is waited for");
+    assert_eq!(answer.status, 404);
+}
 
 on_both_engines! {
     async fn no_user_keeps_an_account_that_is_removed_while_users_come_and_go(server: TestServer) {
