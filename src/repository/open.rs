@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::connection::{
     ACQUIRE_TIMEOUT, BUSY_TIMEOUT, InPlace, Location, Moment, Pool, Queue, Reader, STATEMENTS,
-    Writer,
+    Turn, Writer,
 };
 use super::news::Board;
 use super::{Error, Read, Result, Write, migration};
@@ -114,8 +114,9 @@ impl Repository {
 
     /// Begins a transaction that sees one moment for as long as it is open, and
     /// only reads.
-    pub(super) async fn begin_snapshot(&self) -> Result<Moment> {
-        Ok(self.reader.begin().await?)
+    pub(super) async fn begin_snapshot(&self) -> Result<(Moment, Option<Turn>)> {
+        let pause = self.writer.pause().await?;
+        Ok((self.reader.begin().await?, pause))
     }
 
     /// Brings the schema up to date. Replicas may all do so at the same time.

@@ -7,7 +7,7 @@ use sea_orm::{EntityTrait, QueryTrait};
 use uuid::Uuid;
 
 use super::accounts;
-use super::connection::{Moment, Rows, from_row};
+use super::connection::{Moment, Rows, Turn, from_row};
 use super::entity::{account, configuration, group, user};
 use super::events::{bounds, query};
 use super::members;
@@ -45,6 +45,8 @@ pub enum Part {
 /// What is still to be read of a snapshot.
 pub struct Snapshot {
     transaction: Moment,
+    /// In memory nobody writes meanwhile.
+    _pause: Option<Turn>,
     number: Option<u64>,
     steps: VecDeque<Step>,
 }
@@ -65,7 +67,7 @@ impl Repository {
                  WHERE organization_id = $1 \
              UNION SELECT configuration_id FROM scim_purges WHERE organization_id = $1 \
              ORDER BY 1";
-        let transaction = self.begin_snapshot().await?;
+        let (transaction, pause) = self.begin_snapshot().await?;
         let number = bounds(&transaction, organization).await?.newest;
         let ids: Vec<Uuid> =
             query(&transaction, CONFIGURATIONS, [organization.as_uuid().into()]).await?;
@@ -78,7 +80,7 @@ impl Repository {
             ]
         });
         let steps = steps.chain([Step::Accounts(organization, None)]).collect();
-        Ok(Snapshot { transaction, number: Some(number), steps })
+        Ok(Snapshot { transaction, _pause: pause, number: Some(number), steps })
     }
 }
 

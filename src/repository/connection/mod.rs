@@ -28,7 +28,7 @@ pub(super) use self::failure::Failure;
 pub(super) use self::in_place::InPlace;
 pub(super) use self::moment::Moment;
 pub(super) use self::pool::{ACQUIRE_TIMEOUT, Pool};
-pub(super) use self::queue::Queue;
+pub(super) use self::queue::{Queue, Turn};
 pub(super) use self::rows::{Columns, FromRow, Rows, from_row};
 pub(super) use self::sqlite::{BUSY_TIMEOUT, Location, STATEMENTS};
 pub(super) use self::transaction::Transaction;
@@ -48,6 +48,14 @@ pub(super) enum Writer {
 }
 
 impl Writer {
+    /// See [`Queue::pause`].
+    pub async fn pause(&self) -> Result<Option<Turn>, Failure> {
+        match self {
+            Self::Sqlite(queue) => queue.pause().await,
+            Self::Postgres(_) => Ok(None),
+        }
+    }
+
     /// A transaction, when it is its turn.
     pub async fn begin(&self) -> Result<Transaction, Failure> {
         match self {

@@ -37,6 +37,8 @@ const LARGE: usize = 64 * 1024;
 
 /// The queue.
 pub struct Queue {
+    /// See [`Location::is_shared_in_turns`].
+    is_shared_in_turns: bool,
     /// Of whoever has the turn; and of a statement of theirs that they did not wait
     /// for.
     connection: Arc<tokio::sync::Mutex<Sqlite>>,
@@ -54,11 +56,30 @@ impl Queue {
     /// A queue before a connection to a database that is there.
     pub fn open(location: &Location) -> Result<Arc<Self>, Failure> {
         let connection = Arc::new(Sqlite::writable(location)?.into());
-        Ok(Arc::new(Self { connection, line: Mutex::default() }))
+        let is_shared_in_turns = location.is_shared_in_turns();
+        Ok(Arc::new(Self { is_shared_in_turns, connection, line: Mutex::default() }))
     }
 
     /// Begins a transaction, when it is its turn.
     pub async fn begin(self: &Arc<Self>) -> Result<Turn, Failure> {
+        let mut turn = self.turn().await?;
+        turn.batch_mut().open().await?;
+        Ok(turn)
+    }
+
+    /// Has nobody write for as long as the answer lives, if they would wait for who
+    /// reads, and others who read for them.
+    pub async fn pause(self: &Arc<Self>) -> Result<Option<Turn>, Failure> {
+        if !self.is_shared_in_turns {
+            return Ok(None);
+        }
+        let mut turn = self.turn().await?;
+        // What was done before is kept, and nothing is open meanwhile.
+        turn.batch_mut().flush_now().await;
+        Ok(Some(turn))
+    }
+
+    async fn turn(self: &Arc<Self>) -> Result<Turn, Failure> {
         let waiting = {
             let mut line = self.line();
             if line.taken {
@@ -70,15 +91,13 @@ impl Queue {
                 None
             }
         };
-        let mut turn = match waiting {
-            None => Turn::of(Batch::new(Arc::clone(self))),
+        match waiting {
+            None => Ok(Turn::of(Batch::new(Arc::clone(self)))),
             Some(turn) => {
                 let turn = timeout(ACQUIRE_TIMEOUT, turn).await;
-                turn.map_err(|_elapsed| Failure::Elapsed)?.map_err(|_| Failure::Lost)?
+                turn.map_err(|_elapsed| Failure::Elapsed)?.map_err(|_| Failure::Lost)
             }
-        };
-        turn.batch_mut().open().await?;
-        Ok(turn)
+        }
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {

@@ -43,6 +43,12 @@ impl Location {
         Self { name: name.into(), storage: Some("memdb") }
     }
 
+    /// Whether who reads and who writes keep each other out: without a log written
+    /// ahead they do.
+    pub const fn is_shared_in_turns(&self) -> bool {
+        self.storage.is_some()
+    }
+
     /// For sqlx.
     pub fn options(&self) -> SqliteConnectOptions {
         let options = SqliteConnectOptions::new().filename(&self.name);

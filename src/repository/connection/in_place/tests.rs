@@ -222,3 +222,26 @@ async fn a_database_in_memory_is_like_a_file() {
         assert_eq!(pool.lease().await.unwrap().rows::<i64>(all).await.unwrap(), [1]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_memory_who_writes_waits_for_a_snapshot_and_nobody_else_does() {
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let repository = Repository::open(&DatabaseUrl::SqliteMemory, clock, random).await.unwrap();
+    repository.migrate().await.unwrap();
+    let mut snapshot = repository.snapshot(Uuid::nil().into()).await.unwrap();
+    let writer = repository.clone();
+    let written = tokio::spawn(async move {
+        let tx = writer.write().await.unwrap();
+        execute(&tx, "CREATE TABLE written (n INTEGER)").await;
+        tx.commit().await.unwrap();
+    });
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let read = repository.read().event_bounds(Uuid::nil().into()).await;
+        assert_eq!(read.unwrap().newest, 0);
+    }
+    assert!(!written.is_finished());
+    while snapshot.next().await.unwrap().is_some() {}
+    drop(snapshot);
+    tokio::time::timeout(Duration::from_secs(5), written).await.unwrap().unwrap();
+}

@@ -133,7 +133,9 @@ impl Batch {
         }
         // Whoever is cancelled meanwhile: others depend on it.
         runtime.spawn_blocking(move || {
-            self.flush();
+            let connection = Arc::clone(&self.queue.connection).blocking_lock_owned();
+            self.flush(&connection);
+            drop(connection);
             self.end();
         });
     }
@@ -151,18 +153,22 @@ impl Batch {
         }
     }
 
-    fn flush(&mut self) {
+    /// Makes durable what those before have done, in memory.
+    pub async fn flush_now(&mut self) {
+        let connection = Arc::clone(&self.queue.connection).lock_owned().await;
+        self.flush(&connection);
+    }
+
+    fn flush(&mut self, connection: &Sqlite) {
         if self.since.is_none() {
             return;
         }
-        let connection = Arc::clone(&self.queue.connection).blocking_lock_owned();
         match connection.run("COMMIT") {
             Ok(()) => {
                 self.since = None;
-                drop(connection);
                 self.tell(&Ok(()));
             }
-            Err(error) => self.fail(&connection, &error),
+            Err(error) => self.fail(connection, &error),
         }
     }
 
