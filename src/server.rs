@@ -1,5 +1,6 @@
 //! One listener for both doors. The only room whose tasks outlive a request.
 
+mod door;
 mod unread_body;
 
 use std::future::Future;
@@ -8,10 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode};
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
@@ -19,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
-use tracing::Instrument;
+use tower::make::Shared;
 
+use self::door::{Door, Inner};
 use crate::auth::Authenticator;
 use crate::clock::{Clock, Random};
-use crate::model::{Instant, OrganizationId, RequestId};
+use crate::model::{Instant, OrganizationId};
 use crate::repository::{self, Repository};
 use crate::scim::RateLimit;
 use crate::settings::{UnknownMembers, WebhookSettings};
@@ -105,8 +105,8 @@ impl Server {
         });
         let health = HealthReporter::new();
         let draining = Arc::new(AtomicBool::new(false));
-        let app =
-            self.router(keys, rate_limit, health.clone(), Arc::clone(&draining), closed.clone());
+        let door =
+            self.door(keys, rate_limit, health.clone(), Arc::clone(&draining), closed.clone());
         let closing = closed.clone();
         let stopped = async move {
             let delay = stop.await;
@@ -128,7 +128,7 @@ impl Server {
             tokio::time::sleep(DRAIN_TIMEOUT).await;
         };
         let served = tokio::select! {
-            served = axum::serve(listener, app).with_graceful_shutdown(stopped).into_future() => served,
+            served = axum::serve(listener, Shared::new(door)).with_graceful_shutdown(stopped).into_future() => served,
             () = drained_in_vain => {
                 tracing::warn!("requests were cut off: they did not finish in time");
                 Ok(())
@@ -142,40 +142,41 @@ impl Server {
         served
     }
 
-    fn router(
+    fn door(
         self,
         webhook_keys: Option<Keyring>,
         rate_limit: RateLimit,
         health: HealthReporter,
         draining: Arc<AtomicBool>,
         closed: CancellationToken,
-    ) -> Router {
+    ) -> Door {
         let authenticator = Authenticator::new(self.repository.clone(), Arc::clone(&self.clock));
         let probes = Router::new()
-            .route("/healthz", get(async || "ok\n"))
-            .route("/readyz", get(ready))
+            .route(door::HEALTHZ, get(async || "ok\n"))
+            .route(door::READYZ, get(ready))
             .with_state(Probe { repository: self.repository.clone(), draining });
-        Router::new()
-            .merge(scim::router(scim::Scim {
+        Door::new(Inner {
+            clock: self.clock,
+            random: Arc::clone(&self.random),
+            probes,
+            scim: scim::router(scim::Scim {
                 repository: self.repository.clone(),
                 authenticator: authenticator.clone(),
                 public_url: self.public_url,
                 rate_limit,
                 unknown_members: self.scim_unknown_members,
-            }))
-            .fallback_service(service::router(service::Services {
+            }),
+            protocols: service::protocols(service::Services {
                 repository: self.repository,
                 authenticator,
-                random: Arc::clone(&self.random),
+                random: self.random,
                 health,
                 closed,
                 allowed_origins: self.cors_origins,
                 webhook_keys,
                 webhook_policy: self.webhooks.policy,
-            }))
-            .layer(from_fn_with_state(Ids { clock: self.clock, random: self.random }, observe))
-            .layer(from_fn(unread_body::drain))
-            .merge(probes)
+            }),
+        })
     }
 }
 
@@ -280,35 +281,4 @@ async fn ready(State(probe): State<Probe>) -> (StatusCode, &'static str) {
         }
         Err(_elapsed) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
     }
-}
-
-#[derive(Clone)]
-struct Ids {
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-}
-
-/// Gives every request an id, which its answer carries and every line that is
-/// logged of it, and logs its outcome.
-async fn observe(State(ids): State<Ids>, mut request: Request, next: Next) -> Response {
-    const HEADER: HeaderName = HeaderName::from_static("x-request-id");
-    let mut random = [0; 10];
-    ids.random.fill(&mut random);
-    let id = RequestId::new(ids.clock.now(), random);
-    request.extensions_mut().insert(id);
-    let id = id.to_string();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let span = tracing::info_span!("request", %id, %method, path);
-    let header = HeaderValue::from_str(&id).expect("a UUID is a valid header value");
-    async move {
-        let begun = tokio::time::Instant::now();
-        let mut response = next.run(request).await;
-        response.headers_mut().insert(HEADER, header);
-        let status = response.status().as_u16();
-        let grpc_status = response.headers().get("grpc-status").and_then(|code| code.to_str().ok());
-        tracing::info!(status, grpc_status, elapsed = ?begun.elapsed(), "answered");
-        response
-    }
-    .instrument(span)
-    .await
 }

@@ -14,7 +14,6 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::Version;
 use axum::http::header::{CONNECTION, EXPECT, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt;
 
@@ -22,28 +21,39 @@ use http_body_util::BodyExt;
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 const MAX_DURATION: Duration = Duration::from_secs(5);
 
-/// Reads what the handler left of the body before the answer goes out; where
-/// that is too much, says that the connection will be closed.
-pub async fn drain(request: Request, next: Next) -> Response {
+/// The request, and what will be left of its body where that matters.
+pub fn watched(request: Request) -> (Request, Option<Unread>) {
     // HTTP/2 ends a stream without ending its connection.
     if request.version() >= Version::HTTP_2 || request.body().is_end_stream() {
-        return next.run(request).await;
+        return (request, None);
     }
     let rest = Arc::new(Mutex::new(None));
-    let request = request.map(|body| {
-        Body::new(Returning { body: Some(body), begun: false, rest: Arc::clone(&rest) })
-    });
     let waits = request.headers().contains_key(EXPECT);
-    let mut response = next.run(request).await;
-    let rest = rest.lock().map(|mut rest| rest.take()).unwrap_or_default();
-    let Some((body, begun)) = rest else { return response };
-    // A client that waits for `100 Continue` has sent nothing yet, and reading
-    // on would ask for it.
-    let unsent = waits && !begun;
-    if unsent || !tokio::time::timeout(MAX_DURATION, read_to_end(body)).await.unwrap_or(false) {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let unread = Unread { rest: Arc::clone(&rest), waits };
+    let request = request.map(|body| Body::new(Returning { body: Some(body), begun: false, rest }));
+    (request, Some(unread))
+}
+
+/// What a handler leaves of a request's body.
+pub struct Unread {
+    rest: Arc<Mutex<Option<(Body, bool)>>>,
+    /// Whether the client waits for `100 Continue` before it sends.
+    waits: bool,
+}
+
+impl Unread {
+    /// Reads it before the answer goes out; where it is too much, says that the
+    /// connection will be closed.
+    pub async fn drained(self, mut response: Response) -> Response {
+        let rest = self.rest.lock().map(|mut rest| rest.take()).unwrap_or_default();
+        let Some((body, begun)) = rest else { return response };
+        // Nothing was sent yet, and reading on would ask for it.
+        let unsent = self.waits && !begun;
+        if unsent || !tokio::time::timeout(MAX_DURATION, read_to_end(body)).await.unwrap_or(false) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
-    response
 }
 
 /// Whether the body ended within the limit.

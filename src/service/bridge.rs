@@ -9,7 +9,6 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Response as HttpResponse, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use connectrpc_axum::message::build_end_stream_frame;
@@ -21,18 +20,25 @@ const CONNECT: HeaderValue = HeaderValue::from_static("application/connect+proto
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc+proto");
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
-/// Translates a Connect stream of binary messages to such a service and back.
-pub async fn bridge(mut request: Request, next: Next) -> Response {
-    let reflection = request.uri().path().starts_with("/grpc.reflection.");
-    if !reflection || request.headers().get(CONTENT_TYPE) != Some(&CONNECT) {
-        return next.run(request).await;
-    }
+/// Whether the request is a Connect stream of binary messages to such a service.
+pub fn is_wanted(request: &Request) -> bool {
+    request.uri().path().starts_with("/grpc.reflection.")
+        && request.headers().get(CONTENT_TYPE) == Some(&CONNECT)
+}
+
+/// The same request in gRPC.
+pub fn forth(mut request: Request) -> Request {
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, GRPC);
     if let Some(encoding) = headers.remove(CONNECT_CONTENT_ENCODING) {
         headers.insert(GRPC_ENCODING, encoding);
     }
-    let (parts, body) = next.run(request).await.into_parts();
+    request
+}
+
+/// The same answer in Connect.
+pub fn back(response: Response) -> Response {
+    let (parts, body) = response.into_parts();
     // An error before the first message has its trailers in the headers.
     let body = if parts.headers.contains_key("grpc-status") {
         Body::from(end(&parts.headers))

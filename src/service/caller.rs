@@ -1,13 +1,12 @@
-//! The layer that finds out who calls, before anything of the request is read.
+//! Who calls, which is found out before anything of the request is read.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::middleware::Next;
 use axum::response::Response;
 use connectrpc_axum::{ConnectError, ContextError, detect_protocol};
 
 use super::error::Error;
-use super::methods;
+use super::methods::Method;
 use crate::auth::{Authenticator, Caller};
 use crate::model::RequestId;
 
@@ -16,25 +15,21 @@ use crate::model::RequestId;
 #[derive(Clone, Copy, Debug)]
 pub struct Authenticated(pub Caller);
 
-/// Lets only such callers through to a method. What is no method of ours passes:
-/// health and reflection are for everybody, and the rest does not exist.
-pub async fn authenticate(
-    State(authenticator): State<Authenticator>,
+/// Lets only such callers through to `method`.
+pub async fn authenticated(
+    authenticator: &Authenticator,
+    method: Method,
     mut request: Request,
-    next: Next,
-) -> Response {
-    let Some(access) = methods::access(request.uri().path()) else {
-        return next.run(request).await;
-    };
+) -> Result<Request, Response> {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let id = *request.extensions().get::<RequestId>().expect("the server gives each request an id");
     let caller = authenticator.caller(header, id).await;
-    match caller.and_then(|caller| caller.require(access).map(|()| caller)) {
+    match caller.and_then(|caller| caller.require(method.access).map(|()| caller)) {
         Ok(caller) => {
             request.extensions_mut().insert(Authenticated(caller));
-            next.run(request).await
+            Ok(request)
         }
-        Err(error) => refuse(&request, Error::from(error).into()),
+        Err(error) => Err(refuse(&request, Error::from(error).into())),
     }
 }
 

@@ -9,7 +9,6 @@ use axum::extract::Request;
 use axum::http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, VARY,
 };
-use axum::middleware::Next;
 use axum::response::Response;
 use connectrpc_axum::message::{compress_bytes, decompress_bytes, read_body};
 use connectrpc_axum::{
@@ -24,18 +23,13 @@ const MIN_COMPRESSED_BYTES: usize = 1024;
 /// In the order of the Connect specification.
 const SUPPORTED: &str = "gzip, br, zstd, deflate";
 
-/// Decompresses the request's body and compresses the response's, as their
-/// headers ask.
-pub async fn compression(request: Request, next: Next) -> Response {
-    let wanted = negotiate_response_encoding(text(request.headers(), &ACCEPT_ENCODING));
-    let request = match decompressed(request).await {
-        Ok(request) => request,
-        Err(refusal) => return refusal,
-    };
-    compressed(next.run(request).await, wanted).await
+/// How the request asks that the response be compressed.
+pub fn wanted(request: &Request) -> CompressionEncoding {
+    negotiate_response_encoding(text(request.headers(), &ACCEPT_ENCODING))
 }
 
-async fn decompressed(request: Request) -> Result<Request, Response> {
+/// The request with its body decompressed, as its headers say.
+pub async fn decompressed(request: Request) -> Result<Request, Response> {
     let Some(name) = text(request.headers(), &CONTENT_ENCODING) else { return Ok(request) };
     let Some(encoding) = CompressionEncoding::from_header(Some(name)) else {
         let message = format!("unknown compression {name:?}: supported are {SUPPORTED}");
@@ -60,7 +54,8 @@ async fn decompressed(request: Request) -> Result<Request, Response> {
     }
 }
 
-async fn compressed(response: Response, encoding: CompressionEncoding) -> Response {
+/// The response with its body compressed, if that is wanted and makes it smaller.
+pub async fn compressed(response: Response, encoding: CompressionEncoding) -> Response {
     let size = response.body().size_hint().lower();
     if encoding.is_identity() || size < MIN_COMPRESSED_BYTES as u64 {
         return response;

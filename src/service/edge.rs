@@ -1,14 +1,15 @@
 //! Where the libraries deviate from the protocols' specifications, it is put
 //! right here, before a request reaches them and after an answer leaves them.
 
+use std::future::Future;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use axum::http::uri::{PathAndQuery, Uri};
-use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::Next;
+use axum::http::{self, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use connectrpc_axum::context::ProtocolNegotiationError;
 use connectrpc_axum::{Code, ConnectError};
@@ -19,35 +20,36 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::caller::refuse;
-use super::methods;
+use super::methods::{self, Method};
 use crate::auth::Access;
 
 const DEADLINE_EXCEEDED: &str = "the deadline passed before the answer";
 
-/// Around all protocols.
-pub async fn edge(mut request: Request, next: Next) -> Response {
-    strip_prefix(&mut request);
+/// In any protocol: makes the request what the libraries should have, and finds the
+/// method that it asks for, if there is such a one. Breaks with a refusal.
+pub fn admit(request: &mut Request) -> ControlFlow<Response, Option<Method>> {
+    strip_prefix(request);
     lower_content_type(request.headers_mut());
     if !is_spoken(content_type(request.headers())) {
-        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+        return Break(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response());
     }
     let Some(method) = methods::method(request.uri().path()) else {
-        return next.run(request).await;
+        return Continue(None);
     };
     if let Some(refusal) = refuse_method(request.method(), method) {
-        return refusal;
+        return Break(refusal);
     }
     // A stream in the place of one message.
     if !method.is_stream && content_type(request.headers()).starts_with("application/connect+") {
-        return ProtocolNegotiationError::UnsupportedMediaType.into_response();
+        return Break(ProtocolNegotiationError::UnsupportedMediaType.into_response());
     }
     // A deadline that has passed is not raced with the work.
     let timeout = request.headers().get("connect-timeout-ms").map(HeaderValue::as_bytes);
     if timeout.is_some_and(|ms| !ms.is_empty() && ms.iter().all(|digit| *digit == b'0')) {
         let error = ConnectError::new(Code::DeadlineExceeded, DEADLINE_EXCEEDED);
-        return refuse(&request, error);
+        return Break(refuse(request, error));
     }
-    next.run(request).await
+    Continue(Some(method))
 }
 
 /// The SDKs' default base URL ends in `/api`.
@@ -86,17 +88,24 @@ fn is_spoken(content_type: &str) -> bool {
     matches!(rest, "" | "+proto" | "-web" | "-web+proto" | "-web-text" | "-web-text+proto")
 }
 
+/// Whether the request is one of gRPC-Web, translated or not.
+pub fn is_grpc_web(request: &Request) -> bool {
+    content_type(request.headers()).starts_with("application/grpc-web")
+}
+
 /// Connect knows GET and POST; axum lets HEAD through to the handler of GET,
 /// which cannot read it.
-fn refuse_method(method: &Method, of: methods::Method) -> Option<Response> {
-    let allowed: &[Method] = match of {
-        methods::Method { access: Access::Read, is_stream: false } => &[Method::GET, Method::POST],
-        _ => &[Method::POST],
+fn refuse_method(method: &http::Method, of: Method) -> Option<Response> {
+    let allowed: &[http::Method] = match of {
+        Method { access: Access::Read, is_stream: false } => {
+            &[http::Method::GET, http::Method::POST]
+        }
+        _ => &[http::Method::POST],
     };
-    if allowed.contains(method) || method == Method::OPTIONS {
+    if allowed.contains(method) {
         return None;
     }
-    let names = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(",");
+    let names = allowed.iter().map(http::Method::as_str).collect::<Vec<_>>().join(",");
     Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, names)]).into_response())
 }
 
@@ -119,12 +128,15 @@ const CORRECTED: [(&str, &str, &str); 6] = [
 /// A stream may never end by itself: it ends with its deadline. What is no
 /// method of ours (`Health/Watch`, reflection) ends with the server, too; our
 /// own streams see to that themselves, because they have a word to say.
-pub async fn grpc(
-    State(closed): State<CancellationToken>,
+pub async fn grpc<F>(
+    closed: &CancellationToken,
+    method: Option<Method>,
     request: Request,
-    next: Next,
-) -> Response {
-    let method = methods::method(request.uri().path());
+    call: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Result<Response, Response>>,
+{
     let (is_foreign, is_stream) = (method.is_none(), method.is_none_or(|method| method.is_stream));
     let asked = match request.headers().get("grpc-timeout").map(parse_timeout) {
         None => None,
@@ -142,12 +154,13 @@ pub async fn grpc(
         if timeout.is_zero() {
             return None;
         }
-        tokio::time::timeout(timeout, next.run(request)).await.ok()
+        tokio::time::timeout(timeout, call(request)).await.ok()
     };
-    let Some(mut response) = answer.await else {
+    let Some(answer) = answer.await else {
         let status = tonic::Status::deadline_exceeded(DEADLINE_EXCEEDED);
         return status.into_http::<tonic::body::Body>().map(axum::body::Body::new);
     };
+    let mut response = answer.unwrap_or_else(|refusal| refusal);
     let headers = response.headers_mut();
     let status = CORRECTED.iter().find(|(status, message, _)| {
         headers.get("grpc-status").is_some_and(|found| found == status)
@@ -163,6 +176,7 @@ pub async fn grpc(
     if !is_stream || response.body().is_end_stream() {
         return response;
     }
+    let closed = closed.clone();
     response.map(|body| {
         let ended = async move {
             tokio::select! {
@@ -203,7 +217,7 @@ fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
 
 /// For a path that is no method: the error that Connect clients expect, at the
 /// HTTP status that they expect it at.
-pub async fn unknown_method(request: Request) -> Response {
+pub fn no_such_method(request: &Request) -> Response {
     let message = format!("there is no method {}", request.uri().path());
     let mut response = ConnectError::new(Code::Unimplemented, message).into_response();
     *response.status_mut() = StatusCode::NOT_FOUND;

@@ -1,14 +1,15 @@
 //! The control plane: RPC services over gRPC, gRPC-Web and Connect.
 //!
 //! The only room that names prost, tonic or connectrpc. A request passes
-//! [`edge`], is switched by content type to tonic or to the Connect routes,
-//! gets its [`caller`], and becomes a message that [`transport`] hands to a
-//! plain method.
+//! [`edge`], goes by its content type to tonic or to the Connect routes, gets its
+//! [`caller`], and becomes a message that [`transport`] hands to a plain method.
+//! [`protocols`] is that way.
 
 mod accounts;
 mod bridge;
 mod caller;
 mod compression;
+mod cors;
 mod directory;
 mod edge;
 mod error;
@@ -17,6 +18,7 @@ mod identity;
 mod methods;
 mod organizations;
 mod pagination;
+mod protocols;
 mod resource;
 mod rules;
 mod snapshot;
@@ -27,24 +29,19 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
-use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::{from_fn, from_fn_with_state};
-use connectrpc_axum::{ConnectLayer, ContentTypeSwitch, MessageLimits};
+use axum::http::HeaderValue;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
-use tower::{Layer, ServiceBuilder};
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use self::accounts::Accounts;
 use self::directory::Directory;
 pub use self::feed::event_json;
 use self::identity::Identity;
 use self::organizations::Organizations;
+pub use self::protocols::{Answer, Protocols};
 use self::transport::Grpc;
 use self::webhooks::Webhooks;
 use crate::auth::Authenticator;
@@ -84,9 +81,10 @@ pub struct Services {
     pub webhook_policy: WebhookPolicy,
 }
 
-/// Everything that is not HTTP of its own kind: the services in all protocols,
-/// health and reflection, with an answer for whatever else is asked.
-pub fn router(services: Services) -> Router {
+/// The control plane in all protocols, with health and reflection, and an answer
+/// for whatever else is asked.
+#[must_use]
+pub fn protocols(services: Services) -> Protocols {
     let directory = Arc::new(Directory::new(
         services.repository.clone(),
         services.authenticator.clone(),
@@ -102,25 +100,13 @@ pub fn router(services: Services) -> Router {
     let organizations =
         Arc::new(Organizations::new(services.repository, Arc::clone(&services.random)));
     let identity = Arc::new(Identity);
-    let authenticate = from_fn_with_state(services.authenticator, caller::authenticate);
 
     let connect = organizations::connect_routes(&organizations)
         .merge(identity::connect_routes(&identity))
         .merge(directory::connect_routes(&directory))
+        .merge(directory::connect_streams(&directory))
         .merge(accounts::connect_routes(&accounts))
-        .merge(webhooks::connect_routes(&webhooks))
-        .layer(
-            ServiceBuilder::new()
-                .layer(connect_layer().timeout(MAX_DURATION))
-                .layer(authenticate.clone())
-                .layer(from_fn(compression::compression)),
-        )
-        // Streams compress message by message, and take as long as they take.
-        .merge(
-            directory::connect_streams(&directory)
-                .layer(ServiceBuilder::new().layer(connect_layer()).layer(authenticate.clone())),
-        )
-        .fallback(edge::unknown_method);
+        .merge(webhooks::connect_routes(&webhooks));
 
     macro_rules! with_compression {
         ($server:expr) => {
@@ -142,59 +128,19 @@ pub fn router(services: Services) -> Router {
         .add_service(health)
         .add_service(reflection().build_v1().expect("the descriptor is the compiled one"))
         .add_service(reflection().build_v1alpha().expect("the descriptor is the compiled one"))
-        .into_axum_router()
-        .layer(
-            ServiceBuilder::new()
-                .layer(from_fn_with_state(services.closed, edge::grpc))
-                .layer(authenticate),
-        );
-    let grpc = tonic_web::GrpcWebLayer::new().layer(grpc);
+        .into_axum_router();
 
-    Router::new().fallback_service(ContentTypeSwitch::new(grpc, connect)).layer(
-        ServiceBuilder::new()
-            .layer(cors(services.allowed_origins))
-            .layer(from_fn(edge::edge))
-            .layer(from_fn(bridge::bridge)),
-    )
-}
-
-fn connect_layer() -> ConnectLayer {
-    ConnectLayer::new().limits(MessageLimits::new().receive_max_bytes(MAX_MESSAGE_BYTES))
+    Protocols::new(protocols::Inner {
+        authenticator: services.authenticator,
+        closed: services.closed,
+        cors: cors::layer(services.allowed_origins),
+        connect,
+        grpc,
+    })
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-}
-
-/// What browsers are told. A credential travels in a header that a page must
-/// set itself, never in a cookie, so that any page may be let in.
-fn cors(allowed_origins: Vec<HeaderValue>) -> CorsLayer {
-    let origins = if allowed_origins.is_empty() {
-        AllowOrigin::any()
-    } else {
-        AllowOrigin::list(allowed_origins)
-    };
-    CorsLayer::new()
-        .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            AUTHORIZATION,
-            CONTENT_TYPE,
-            CONTENT_ENCODING,
-            ACCEPT_ENCODING,
-            HeaderName::from_static("connect-protocol-version"),
-            HeaderName::from_static("connect-timeout-ms"),
-            HeaderName::from_static("grpc-timeout"),
-            HeaderName::from_static("x-grpc-web"),
-            HeaderName::from_static("x-user-agent"),
-        ])
-        .expose_headers([
-            HeaderName::from_static("grpc-status"),
-            HeaderName::from_static("grpc-message"),
-            HeaderName::from_static("grpc-status-details-bin"),
-            HeaderName::from_static("x-request-id"),
-        ])
-        .max_age(Duration::from_hours(2))
 }

@@ -55,7 +55,9 @@ impl<DB: Engine> Pool<DB> {
         };
         let connection = match self.take_idle().await {
             Some(connection) => connection,
-            None => self.source.acquire().await.map_err(not_acquired)?,
+            // Boxed: it is rare, and so large that whatever reads would be ten times
+            // as large with it, and be copied as such.
+            None => Box::pin(self.source.acquire()).await.map_err(not_acquired)?,
         };
         let pool = Arc::clone(self);
         Ok(Lease { connection: Some(connection), pool, sound: true, _permit: permit })

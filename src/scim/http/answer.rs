@@ -31,6 +31,11 @@ impl Answer {
         Self { status: StatusCode::OK, body: Some(body), location: None, etag: None }
     }
 
+    /// JSON that we wrote, as text.
+    pub fn utf8(json: Vec<u8>) -> String {
+        String::from_utf8(json).expect("JSON is written as UTF-8")
+    }
+
     /// 204.
     pub fn nothing() -> Self {
         Self { status: StatusCode::NO_CONTENT, body: None, location: None, etag: None }

@@ -4,7 +4,6 @@ mod order;
 
 use std::collections::HashSet;
 
-use axum::Extension;
 use axum::http::header::IF_MATCH;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -24,7 +23,7 @@ use crate::scim::protocol::value::{self, Object};
 pub const MAX_OPERATIONS: usize = 1_000;
 
 /// Does the operations, those first that others refer to.
-pub async fn bulk(Extension(client): Extension<Client>, Body(body): Body) -> Result<Answer, Error> {
+pub async fn bulk(client: Client, Body(body): Body) -> Result<Answer, Error> {
     let request = Request::read(&body)?;
     let mut results: Vec<Option<Value>> = vec![None; request.operations.len()];
     let mut order = Order::of(&request.operations, || client.repository.new_id());

@@ -1,10 +1,8 @@
-//! The layer that finds out which identity provider calls.
+//! Which identity provider calls.
 
-use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::Response;
 
 use super::Scim;
 use super::error::Error;
@@ -12,8 +10,7 @@ use crate::model::{ConfigurationId, Origin, RequestId};
 use crate::repository::Repository;
 use crate::settings::UnknownMembers;
 
-/// In the extensions of a request: an identity provider that was let in, and
-/// all that it may touch.
+/// An identity provider that was let in, and all that it may touch.
 #[derive(Clone)]
 pub struct Client {
     /// The configuration whose token it showed.
@@ -27,30 +24,28 @@ pub struct Client {
     pub unknown_members: UnknownMembers,
 }
 
-/// Lets through who shows the token of the configuration in the path and does
-/// not ask too much.
-pub async fn authenticate(
-    State(scim): State<Scim>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Error> {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    // `/scim/v2/{configuration}`: taken from the path itself, whose rest need not
-    // be text for it.
-    let id = request.uri().path().split('/').nth(3).and_then(|id| id.parse().ok());
-    let client = scim.authenticator.scim_client(id, header).await?;
-    let configuration = client.configuration.id;
-    scim.rate_limit.check(configuration)?;
-    let request_id =
-        *request.extensions().get::<RequestId>().expect("the server gives each request an id");
-    let origin = Origin::Configuration(configuration, request_id);
-    request.extensions_mut().insert(Client {
-        configuration,
-        base_url: format!("{}/scim/v2/{configuration}", scim.public_url),
-        repository: scim.repository.on_behalf_of(origin),
-        unknown_members: scim.unknown_members,
-    });
-    Ok(next.run(request).await)
+impl FromRequestParts<Scim> for Client {
+    type Rejection = Error;
+
+    /// Lets in who shows the token of the configuration in the path and does not
+    /// ask too much.
+    async fn from_request_parts(parts: &mut Parts, scim: &Scim) -> Result<Self, Error> {
+        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        // `/scim/v2/{configuration}`: taken from the path itself, whose rest need not
+        // be text for it.
+        let id = parts.uri.path().split('/').nth(3).and_then(|id| id.parse().ok());
+        let client = scim.authenticator.scim_client(id, header).await?;
+        let configuration = client.configuration.id;
+        scim.rate_limit.check(configuration)?;
+        let request =
+            *parts.extensions.get::<RequestId>().expect("the server gives each request an id");
+        Ok(Self {
+            configuration,
+            base_url: format!("{}/scim/v2/{configuration}", scim.public_url),
+            repository: scim.repository.on_behalf_of(Origin::Configuration(configuration, request)),
+            unknown_members: scim.unknown_members,
+        })
+    }
 }
 
 /// The id at the end of a path.

@@ -23,7 +23,7 @@ pub fn derived_attribute(of: &ResourceType) -> &'static str {
 
 /// `groups` of users, `members` of groups, in the order of the ids: an array in
 /// JSON, or nothing where there are none.
-pub async fn derived(
+pub async fn derive(
     client: &Client,
     of: &ResourceType,
     ids: &[Uuid],

@@ -1,7 +1,6 @@
 //! What a client can ask of the server about the server (RFC 7644 4): nothing
 //! but what is true.
 
-use axum::Extension;
 use axum::extract::RawQuery;
 use serde_json::{Value, json};
 
@@ -15,7 +14,7 @@ use crate::scim::protocol::schema::{RESOURCE_TYPES, ResourceType, SCHEMAS, Schem
 
 /// `/ServiceProviderConfig` (RFC 7643 5, RFC 9865 4).
 pub async fn service_provider_config(
-    Extension(client): Extension<Client>,
+    client: Client,
     RawQuery(query): RawQuery,
 ) -> Result<Answer, Error> {
     refuse_filter(query.as_deref())?;
@@ -49,10 +48,7 @@ pub async fn service_provider_config(
 }
 
 /// `/ResourceTypes` (RFC 7643 6).
-pub async fn resource_types(
-    Extension(client): Extension<Client>,
-    RawQuery(query): RawQuery,
-) -> Result<Answer, Error> {
+pub async fn resource_types(client: Client, RawQuery(query): RawQuery) -> Result<Answer, Error> {
     refuse_filter(query.as_deref())?;
     let types: Vec<_> = RESOURCE_TYPES.iter().map(|of| describe_type(&client, of)).collect();
     Ok(list(&types))
@@ -60,7 +56,7 @@ pub async fn resource_types(
 
 /// `/ResourceTypes/{name}`.
 pub async fn resource_type(
-    Extension(client): Extension<Client>,
+    client: Client,
     Id(id): Id,
     RawQuery(query): RawQuery,
 ) -> Result<Answer, Error> {
@@ -71,10 +67,7 @@ pub async fn resource_type(
 }
 
 /// `/Schemas` (RFC 7643 7).
-pub async fn schemas(
-    Extension(client): Extension<Client>,
-    RawQuery(query): RawQuery,
-) -> Result<Answer, Error> {
+pub async fn schemas(client: Client, RawQuery(query): RawQuery) -> Result<Answer, Error> {
     refuse_filter(query.as_deref())?;
     let schemas: Vec<_> = SCHEMAS.iter().map(|schema| describe_schema(&client, schema)).collect();
     Ok(list(&schemas))
@@ -82,7 +75,7 @@ pub async fn schemas(
 
 /// `/Schemas/{urn}`.
 pub async fn schema(
-    Extension(client): Extension<Client>,
+    client: Client,
     Id(id): Id,
     RawQuery(query): RawQuery,
 ) -> Result<Answer, Error> {

@@ -1,13 +1,12 @@
 //! `/Users` and `/Groups` (RFC 7644 3.3 to 3.6), which are alike.
 
-use std::convert::Infallible;
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{MethodRouter, get};
 use serde_json::Value;
 
+use super::Scim;
 use super::answer::Answer;
 use super::body::Body;
 use super::change::{Action, Change};
@@ -21,7 +20,7 @@ use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::ResourceType;
 
 /// All resources of a type.
-pub fn all(of: &'static ResourceType) -> MethodRouter {
+pub fn all(of: &'static ResourceType) -> MethodRouter<Scim> {
     get(async move |asked: Asked| list(&asked.client, &[of], &asked.parameters()?).await).post(
         async move |asked: Asked, Body(body): Body| {
             asked.change(of, Action::Create(None), body).await
@@ -30,7 +29,7 @@ pub fn all(of: &'static ResourceType) -> MethodRouter {
 }
 
 /// One of them.
-pub fn one(of: &'static ResourceType) -> MethodRouter {
+pub fn one(of: &'static ResourceType) -> MethodRouter<Scim> {
     get(async move |asked: Asked, Id(id): Id| asked.read(of, &id).await)
         .put(async move |asked: Asked, Id(id): Id, Body(body): Body| {
             asked.change(of, Action::Replace(id), body).await
@@ -48,13 +47,12 @@ struct Asked {
     headers: HeaderMap,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = Infallible;
+impl FromRequestParts<Scim> for Asked {
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        let client = parts.extensions.get::<Client>().cloned();
+    async fn from_request_parts(parts: &mut Parts, scim: &Scim) -> Result<Self, Error> {
         Ok(Self {
-            client: client.expect("nobody comes here who was not let in"),
+            client: Client::from_request_parts(parts, scim).await?,
             query: parts.uri.query().map(str::to_owned),
             headers: parts.headers.clone(),
         })

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use self::scan::searches;
 use super::answer::Answer;
 use super::client::Client;
-use super::derived::{derived, derived_attribute};
+use super::derived::{derive, derived_attribute};
 use super::error::Error;
 use super::parameters::Parameters;
 use super::stored::Stored;
@@ -48,7 +48,6 @@ pub async fn list(
         }
         (None, None) => creation::by_index(client, &searches, parameters).await?,
     };
-    let resources = shown(client, types, &page.found, parameters).await?;
     let mut response = Object::new();
     response.insert(
         "schemas".to_owned(),
@@ -58,52 +57,49 @@ pub async fn list(
     if parameters.cursor.is_none() {
         response.insert("startIndex".to_owned(), json!(parameters.start_index));
     }
-    response.insert("itemsPerPage".to_owned(), json!(resources.len()));
+    response.insert("itemsPerPage".to_owned(), json!(page.found.len()));
     if let Some(next) = page.next {
         response.insert("nextCursor".to_owned(), json!(next));
     }
-    Ok(Answer::text(with_resources(response, &resources)))
-}
-
-/// The response with its resources, which are JSON already.
-fn with_resources(response: Object, resources: &[String]) -> String {
-    let mut text = Value::Object(response).to_string();
+    let mut json = Value::Object(response).to_string().into_bytes();
     // The end of the object, to which there is one more to come.
-    text.pop();
-    text.reserve(resources.iter().map(|resource| resource.len() + 1).sum::<usize>() + 32);
-    text.push_str(",\"Resources\":[");
-    for (place, resource) in resources.iter().enumerate() {
-        if place > 0 {
-            text.push(',');
-        }
-        text.push_str(resource);
-    }
-    text.push_str("]}");
-    text
+    json.pop();
+    json.extend_from_slice(b",\"Resources\":[");
+    write_resources(&mut json, client, types, &page.found, parameters).await?;
+    json.extend_from_slice(b"]}");
+    Ok(Answer::text(Answer::utf8(json)))
 }
 
-/// What the client sees of these resources, in their order. What follows from
+/// Writes what the client sees of these resources, in their order. What follows from
 /// memberships is read for all of one type together.
-async fn shown(
+async fn write_resources(
+    json: &mut Vec<u8>,
     client: &Client,
     types: &[&'static ResourceType],
     found: &[Found],
     parameters: &Parameters,
-) -> Result<Vec<String>, Error> {
-    let mut shown = vec![String::new(); found.len()];
+) -> Result<(), Error> {
+    let mut derived = vec![String::new(); found.len()];
+    let mut projections = Vec::new();
     for of in types {
         let projection = parameters.projection(of);
-        let own = found.iter().enumerate().filter(|(_, (type_, _))| type_.name == of.name);
-        let own: Vec<_> = own.map(|(place, (_, stored))| (place, stored)).collect();
-        let ids: Vec<_> = own.iter().map(|(_, stored)| stored.id).collect();
-        let derived = if projection.shows(derived_attribute(of)) {
-            derived(client, of, &ids).await?
-        } else {
-            vec![String::new(); own.len()]
-        };
-        for ((place, stored), derived) in own.into_iter().zip(derived) {
-            shown[place] = stored.shown(client, of, &derived, &projection)?;
+        if projection.shows(derived_attribute(of)) {
+            let own = found.iter().enumerate().filter(|(_, (type_, _))| type_.name == of.name);
+            let (places, ids): (Vec<_>, Vec<_>) =
+                own.map(|(place, (_, stored))| (place, stored.id)).unzip();
+            for (place, of_one) in places.into_iter().zip(derive(client, of, &ids).await?) {
+                derived[place] = of_one;
+            }
         }
+        projections.push((of.name, projection));
     }
-    Ok(shown)
+    for (place, (of, stored)) in found.iter().enumerate() {
+        if place > 0 {
+            json.push(b',');
+        }
+        let projection = projections.iter().find(|(name, _)| *name == of.name);
+        let (_, projection) = projection.expect("what is found is of one of the types");
+        stored.write(json, client, of, &derived[place], projection)?;
+    }
+    Ok(())
 }

@@ -19,9 +19,9 @@ mod stored;
 mod users;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 
+use self::client::Client;
 use self::error::Error;
 pub use self::limit::RateLimit;
 use crate::auth::Authenticator;
@@ -47,12 +47,11 @@ pub struct Scim {
     pub unknown_members: UnknownMembers,
 }
 
-/// Every route below `/scim`.
+/// Every route below `/scim`. Each handler below a base URL begins with [`Client`],
+/// so that only who has a token learns what there is.
 pub fn router(scim: Scim) -> Router {
     let no_such_endpoint = async || Error::NoSuchEndpoint;
     let at = |endpoint: &str| format!("/scim/v2/{{configuration}}{endpoint}");
-    // The token is asked for before anything else, so that only who has one
-    // learns what there is.
     Router::new()
         .route(&at("/Users"), endpoints::all(&USER))
         .route(&at("/Users/.search"), post(search::users))
@@ -62,7 +61,7 @@ pub fn router(scim: Scim) -> Router {
         .route(&at("/Groups/{id}"), endpoints::one(&GROUP))
         .route(&at("/.search"), post(search::all))
         .route(&at("/Bulk"), post(bulk::bulk))
-        .route(&at("/Me"), any(async || Error::NotImplemented))
+        .route(&at("/Me"), any(async |_: Client| Error::NotImplemented))
         .route(&at("/ServiceProviderConfig"), get(discovery::service_provider_config))
         .route(&at("/ResourceTypes"), get(discovery::resource_types))
         .route(&at("/ResourceTypes/{id}"), get(discovery::resource_type))
@@ -70,10 +69,10 @@ pub fn router(scim: Scim) -> Router {
         .route(&at("/Schemas/{id}"), get(discovery::schema))
         .route(&at(""), get(search::list_all))
         .route(&at("/"), get(search::list_all))
-        .route(&at("/{*endpoint}"), any(no_such_endpoint))
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(from_fn_with_state(scim, client::authenticate))
+        .route(&at("/{*endpoint}"), any(async |_: Client| Error::NoSuchEndpoint))
+        .method_not_allowed_fallback(async |_: Client| Error::MethodNotAllowed)
         .route("/scim", any(no_such_endpoint))
         .route("/scim/", any(no_such_endpoint))
         .route("/scim/{*endpoint}", any(no_such_endpoint))
+        .with_state(scim)
 }

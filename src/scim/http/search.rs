@@ -1,6 +1,5 @@
 //! Searches over POST (RFC 7644 3.4.3), and lists of everything.
 
-use axum::Extension;
 use axum::extract::RawQuery;
 
 use super::answer::Answer;
@@ -11,28 +10,19 @@ use super::list::list;
 use super::parameters::Parameters;
 use crate::scim::protocol::schema::{GROUP, RESOURCE_TYPES, USER};
 
-pub async fn users(
-    Extension(client): Extension<Client>,
-    Body(body): Body,
-) -> Result<Answer, Error> {
+pub async fn users(client: Client, Body(body): Body) -> Result<Answer, Error> {
     list(&client, &[&USER], &Parameters::from_body(&body)?).await
 }
 
-pub async fn groups(
-    Extension(client): Extension<Client>,
-    Body(body): Body,
-) -> Result<Answer, Error> {
+pub async fn groups(client: Client, Body(body): Body) -> Result<Answer, Error> {
     list(&client, &[&GROUP], &Parameters::from_body(&body)?).await
 }
 
-pub async fn all(Extension(client): Extension<Client>, Body(body): Body) -> Result<Answer, Error> {
+pub async fn all(client: Client, Body(body): Body) -> Result<Answer, Error> {
     list(&client, &RESOURCE_TYPES, &Parameters::from_body(&body)?).await
 }
 
 /// `GET` of the base URL.
-pub async fn list_all(
-    Extension(client): Extension<Client>,
-    RawQuery(query): RawQuery,
-) -> Result<Answer, Error> {
+pub async fn list_all(client: Client, RawQuery(query): RawQuery) -> Result<Answer, Error> {
     list(&client, &RESOURCE_TYPES, &Parameters::from_query(query.as_deref())?).await
 }

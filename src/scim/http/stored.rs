@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::answer::Answer;
 use super::client::Client;
-use super::derived::{derived, derived_attribute};
+use super::derived::{derive, derived_attribute};
 use super::error::Error;
 use crate::model::{Group, Instant, Position, User};
 use crate::repository;
@@ -65,7 +65,7 @@ const CORRUPT: repository::Error = repository::Error::Corrupt("document");
 
 impl Stored {
     /// The resource as filters and sorting see it, with attributes that follow
-    /// from elsewhere, see [`derived`].
+    /// from elsewhere, see [`derive`].
     pub fn whole(
         &self,
         client: &Client,
@@ -80,16 +80,17 @@ impl Stored {
         Ok(resource::outgoing(object(&self.document)?, &self.meta(client), derived, of))
     }
 
-    /// What the client sees of the same, as JSON.
-    pub fn shown(
+    /// Writes what the client sees of the same, as JSON.
+    pub fn write(
         &self,
+        json: &mut Vec<u8>,
         client: &Client,
         of: &ResourceType,
         derived: &str,
         projection: &Projection,
-    ) -> Result<String, repository::Error> {
+    ) -> Result<(), repository::Error> {
         let derived = (derived_attribute(of), derived);
-        resource::text(&self.document, &self.meta(client), derived, of, projection)
+        resource::write(json, &self.document, &self.meta(client), derived, of, projection)
             .map_err(|_| CORRUPT)
     }
 
@@ -112,7 +113,9 @@ impl Stored {
         derived: &str,
         projection: &Projection,
     ) -> Result<Answer, Error> {
-        let body = Some(self.shown(client, of, derived, projection)?);
+        let mut body = Vec::new();
+        self.write(&mut body, client, of, derived, projection)?;
+        let body = Some(Answer::utf8(body));
         let location = Some(self.meta(client).location(of));
         Ok(Answer { status, body, location, etag: Some(self.etag()) })
     }
@@ -153,7 +156,7 @@ pub async fn shown(
     projection: &Projection,
 ) -> Result<Answer, Error> {
     let derived = if projection.shows(derived_attribute(of)) {
-        derived(client, of, &[stored.id]).await?.swap_remove(0)
+        derive(client, of, &[stored.id]).await?.swap_remove(0)
     } else {
         String::new()
     };

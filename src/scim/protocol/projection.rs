@@ -63,11 +63,16 @@ impl Projection {
         self.only.is_some()
     }
 
+    /// Whether nothing is chosen, as nearly always, so that all of everything is shown.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.only.is_none() && self.without.is_nothing()
+    }
+
     /// What is shown of the attribute of this name.
     #[must_use]
     pub fn part(&self, name: &str, of: &ResourceType) -> Part<'_> {
-        // Where nothing is chosen, as nearly always, no name is looked at.
-        if self.only.is_none() && self.without.is_nothing() {
+        if self.is_whole() {
             return Part(Of::Whole);
         }
         // RFC 7644 3.9: what is always returned is returned whatever is asked for

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::super::client::Client;
-use super::super::derived::{derived, derived_attribute};
+use super::super::derived::{derive, derived_attribute};
 use super::super::error::Error;
 use super::super::parameters::Parameters;
 use super::super::stored::Stored;
@@ -83,7 +83,7 @@ impl<'a> Scan<'a> {
         self.after = batch.last().map(Stored::position).or(self.after);
         let derived = if self.with_derived {
             let ids: Vec<_> = batch.iter().map(|stored| stored.id).collect();
-            derived(client, of, &ids).await?
+            derive(client, of, &ids).await?
         } else {
             vec![String::new(); batch.len()]
         };

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -44,11 +44,11 @@ impl Meta<'_> {
     }
 
     /// The attribute `meta`.
-    fn attribute<'a>(&self, of: &ResourceType) -> Attribute<'a> {
+    fn attribute(&self, of: &ResourceType) -> Attribute {
         Attribute {
             resource_type: of.name,
-            created: self.created.to_string(),
-            last_modified: self.last_modified.to_string(),
+            created: self.created,
+            last_modified: self.last_modified,
             location: self.location(of),
             version: etag(self.version),
         }
@@ -58,12 +58,18 @@ impl Meta<'_> {
 /// RFC 7643 3.1.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Attribute<'a> {
-    resource_type: &'a str,
-    created: String,
-    last_modified: String,
+struct Attribute {
+    resource_type: &'static str,
+    #[serde(serialize_with = "as_text")]
+    created: Instant,
+    #[serde(serialize_with = "as_text")]
+    last_modified: Instant,
     location: String,
     version: String,
+}
+
+fn as_text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 /// A stored document as a client sees it, with all there is to see; `derived`
@@ -90,60 +96,150 @@ pub fn outgoing(
     resource
 }
 
-/// The same as the text of an answer, as far as `projection` shows it. Of the
-/// document only the names at the top are read; its values go out as they stand,
-/// where all of them is shown. So does `derived`, which is an array in JSON, or
-/// empty.
+/// What [`outgoing`] gives as JSON behind what `json` has already, as far as
+/// `projection` shows it. `derived` is an array in JSON, or empty.
 ///
-/// Fails where either is not one that we wrote.
-pub fn text(
+/// Neither is read more than need be: where all is shown, both go out as they stand.
+/// Fails where they are none that we wrote, as far as was seen; then there is part of
+/// it behind `json`.
+pub fn write(
+    json: &mut Vec<u8>,
     document: &str,
     meta: &Meta<'_>,
     derived: (&str, &str),
     of: &ResourceType,
     projection: &Projection,
-) -> serde_json::Result<String> {
+) -> Result<(), NotOurs> {
+    if projection.is_whole() {
+        return write_whole(json, document, meta, derived, of);
+    }
     let Entries(entries) = serde_json::from_str(document)?;
     let is_extension =
         |(name, value): &&(Cow<'_, str>, &RawValue)| name.contains(':') && is_object(value);
     let extensions = entries.iter().filter(is_extension).map(|(name, _)| name.as_ref());
     let schemas: Vec<_> = std::iter::once(of.schema.id).chain(extensions).collect();
 
-    let mut text = Text::new(document.len() + derived.1.len(), of, projection);
-    text.add("schemas", &schemas)?;
-    text.add("id", &meta.id)?;
+    let mut shown = Shown { json, is_first: true, of, projection };
+    shown.json.push(b'{');
+    shown.add("schemas", &schemas)?;
+    shown.add("id", &meta.id)?;
     for (name, value) in entries {
-        text.add_json(&name, value.get())?;
+        shown.add_json(&name, value.get())?;
     }
     if !derived.1.is_empty() {
-        text.add_json(derived.0, derived.1)?;
+        shown.add_json(derived.0, derived.1)?;
     }
-    text.add("meta", &meta.attribute(of))?;
-    Ok(text.end())
+    shown.add("meta", &meta.attribute(of))?;
+    json.push(b'}');
+    Ok(())
 }
 
-/// A resource that is being written.
-struct Text<'a> {
-    json: Vec<u8>,
+/// A document that we did not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a document that is none of ours")]
+pub struct NotOurs;
+
+impl From<serde_json::Error> for NotOurs {
+    fn from(_: serde_json::Error) -> Self {
+        Self
+    }
+}
+
+fn write_whole(
+    json: &mut Vec<u8>,
+    document: &str,
+    meta: &Meta<'_>,
+    (name, values): (&str, &str),
+    of: &ResourceType,
+) -> Result<(), NotOurs> {
+    /// About what is added to what is given.
+    const OURS: usize = 512;
+    json.reserve(document.len() + values.len() + OURS);
+    json.extend_from_slice(b"{\"schemas\":[");
+    serde_json::to_writer(&mut *json, of.schema.id)?;
+    for extension in extensions(document)? {
+        json.push(b',');
+        json.extend_from_slice(extension.as_bytes());
+    }
+    json.extend_from_slice(b"],\"id\":");
+    serde_json::to_writer(&mut *json, &meta.id)?;
+    let attributes = &document[1..document.len() - 1];
+    if !attributes.is_empty() {
+        json.push(b',');
+        json.extend_from_slice(attributes.as_bytes());
+    }
+    if !values.is_empty() {
+        json.push(b',');
+        serde_json::to_writer(&mut *json, name)?;
+        json.push(b':');
+        json.extend_from_slice(values.as_bytes());
+    }
+    json.extend_from_slice(b",\"meta\":");
+    serde_json::to_writer(&mut *json, &meta.attribute(of))?;
+    json.push(b'}');
+    Ok(())
+}
+
+/// The extensions that a document has, each as it is written: a text in JSON. Only
+/// where texts, objects and arrays begin and end is looked at, in JSON without white
+/// space between them.
+fn extensions(document: &str) -> Result<Vec<&str>, NotOurs> {
+    let json = document.as_bytes();
+    let mut found = Vec::new();
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => {
+                let end = end_of_text(json, at).ok_or(NotOurs)?;
+                let is_top_name = depth == 1 && json.get(end) == Some(&b':');
+                if is_top_name && json.get(end + 1) == Some(&b'{') {
+                    // Names of attributes have no colons.
+                    found.extend(Some(&document[at..end]).filter(|name| name.contains(':')));
+                }
+                at = end;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.checked_sub(1).ok_or(NotOurs)?,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            break;
+        }
+    }
+    let is_object = json.first() == Some(&b'{') && json.last() == Some(&b'}');
+    if is_object && depth == 0 && at == json.len() { Ok(found) } else { Err(NotOurs) }
+}
+
+/// Behind the quote that ends the text whose first one is at `start`.
+fn end_of_text(json: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
+        if json[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+/// A resource that is being written, of which a part is shown.
+struct Shown<'a> {
+    json: &'a mut Vec<u8>,
+    is_first: bool,
     of: &'a ResourceType,
     projection: &'a Projection,
 }
 
-impl<'a> Text<'a> {
-    fn new(given: usize, of: &'a ResourceType, projection: &'a Projection) -> Self {
-        /// About what is added to what is given.
-        const OURS: usize = 512;
-        let mut json = Vec::with_capacity(given + OURS);
-        json.push(b'{');
-        Self { json, of, projection }
-    }
-
+impl Shown<'_> {
     /// Adds what is shown of an attribute.
     fn add(&mut self, name: &str, value: &impl Serialize) -> serde_json::Result<()> {
         let part = self.projection.part(name, self.of);
         if part.is_whole() {
             self.write_name(name)?;
-            serde_json::to_writer(&mut self.json, value)
+            serde_json::to_writer(&mut *self.json, value)
         } else if part.is_nothing() {
             Ok(())
         } else {
@@ -168,21 +264,16 @@ impl<'a> Text<'a> {
     fn add_some(&mut self, name: &str, part: Part<'_>, value: Value) -> serde_json::Result<()> {
         let Some(value) = part.of(value) else { return Ok(()) };
         self.write_name(name)?;
-        serde_json::to_writer(&mut self.json, &value)
+        serde_json::to_writer(&mut *self.json, &value)
     }
 
     fn write_name(&mut self, name: &str) -> serde_json::Result<()> {
-        if self.json.len() > 1 {
+        if !std::mem::take(&mut self.is_first) {
             self.json.push(b',');
         }
-        serde_json::to_writer(&mut self.json, name)?;
+        serde_json::to_writer(&mut *self.json, name)?;
         self.json.push(b':');
         Ok(())
-    }
-
-    fn end(mut self) -> String {
-        self.json.push(b'}');
-        String::from_utf8(self.json).expect("JSON is written as UTF-8")
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::super::projection::Projection;
 use super::super::super::schema::{GROUP, USER};
 use super::super::super::testing::{ENTERPRISE, NOON, applied, object, people, person};
-use super::super::{Meta, incoming, outgoing, text, user_content};
+use super::super::{Meta, NotOurs, incoming, outgoing, user_content, write};
 use crate::model::Instant;
 
 /// A choice of attributes.
@@ -66,10 +66,11 @@ fn an_empty_list_is_not_shown_and_only_objects_under_uris_are_schemas() {
 
 #[test]
 fn a_document_that_is_none_of_ours_is_not_written_out() {
-    for wrong in ["", "[]", "{", "{}x", "null", r#"{"a":}"#] {
+    for wrong in ["", "[]", "{", "{}x", "null", "{}{}", "{]", r#"{"a"#, r#"{"a":{}"#, r#"{"a\"#] {
         let all = Projection::default();
         let meta = meta(Uuid::nil(), "https://scim.test");
-        assert!(text(wrong, &meta, ("groups", ""), &USER, &all).is_err(), "{wrong}");
+        let written = write(&mut Vec::new(), wrong, &meta, ("groups", ""), &USER, &all);
+        assert_eq!(written, Err(NotOurs), "{wrong}");
     }
 }
 
@@ -97,7 +98,9 @@ proptest! {
         let whole = outgoing(document.clone(), &meta, Some(("groups", groups)), &USER);
         let expected = Value::Object(applied(&projection, whole, &USER)).to_string();
         let document = Value::Object(document).to_string();
-        prop_assert_eq!(text(&document, &meta, ("groups", &derived), &USER, &projection).expect("ours"), expected);
+        let mut json = b"before ".to_vec();
+        write(&mut json, &document, &meta, ("groups", &derived), &USER, &projection).expect("ours");
+        prop_assert_eq!(String::from_utf8(json).expect("UTF-8"), format!("before {expected}"));
     }
 
     #[test]

@@ -1,0 +1,118 @@
+//! Where a request comes in: it gets its id, goes to whom it is for, and is logged.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
+use futures::FutureExt;
+use tower::Service;
+use tracing::Instrument;
+
+use super::unread_body;
+use crate::clock::{Clock, Random};
+use crate::model::RequestId;
+use crate::service::{Answer, Protocols};
+
+/// Whether the process lives.
+pub const HEALTHZ: &str = "/healthz";
+/// Whether to send requests here.
+pub const READYZ: &str = "/readyz";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Both doors and the probes. Cheap to clone.
+#[derive(Clone)]
+pub struct Door(Arc<Inner>);
+
+/// What a [`Door`] is made of.
+pub struct Inner {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where request ids come from.
+    pub random: Arc<dyn Random>,
+    /// [`HEALTHZ`] and [`READYZ`], which are not logged.
+    pub probes: Router,
+    /// Everything below `/scim`.
+    pub scim: Router,
+    /// Everything else.
+    pub protocols: Protocols,
+}
+
+impl Door {
+    /// Puts it together.
+    pub fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    fn answer(&self, request: Request) -> Answer {
+        if matches!(request.uri().path(), HEALTHZ | READYZ) {
+            return self.0.probes.clone().call(request).boxed();
+        }
+        let (request, unread) = unread_body::watched(request);
+        let answer = self.observed(request);
+        match unread {
+            Some(unread) => async move { Ok(unread.drained(answer.await?).await) }.boxed(),
+            None => answer.boxed(),
+        }
+    }
+
+    /// Gives the request an id, which its answer carries and every line that is
+    /// logged of it, and logs its outcome.
+    fn observed(
+        &self,
+        mut request: Request,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+        let mut random = [0; 10];
+        self.0.random.fill(&mut random);
+        let id = RequestId::new(self.0.clock.now(), random);
+        request.extensions_mut().insert(id);
+        let id = id.to_string();
+        let header = HeaderValue::from_str(&id).expect("a UUID is a valid header value");
+        let (method, path) = (request.method(), request.uri().path());
+        let span = tracing::info_span!("request", %id, %method, path);
+        let begun = tokio::time::Instant::now();
+        let answer = span.in_scope(|| self.passed_on(request));
+        async move {
+            let mut response = answer.await?;
+            response.headers_mut().insert(REQUEST_ID, header);
+            let status = response.status().as_u16();
+            let grpc_status = response.headers().get("grpc-status");
+            let grpc_status = grpc_status.and_then(|code| code.to_str().ok());
+            tracing::info!(status, grpc_status, elapsed = ?begun.elapsed(), "answered");
+            Ok(response)
+        }
+        .instrument(span)
+    }
+
+    fn passed_on(&self, request: Request) -> Answer {
+        let is_scim = request
+            .uri()
+            .path()
+            .strip_prefix("/scim")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if is_scim {
+            self.0.scim.clone().call(request).boxed()
+        } else {
+            self.0.protocols.clone().answer(request)
+        }
+    }
+}
+
+impl Service<Request> for Door {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        self.answer(request)
+    }
+}
