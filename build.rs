@@ -1,10 +1,12 @@
-//! Turns `proto/` into Rust: messages and gRPC stubs (prost, tonic), the
-//! validators of `buf.validate` rules, and `Debug` that hides secrets.
+//! Turns `proto/` into Rust: messages and gRPC stubs (prost, tonic), the JSON of
+//! answers, the validators of `buf.validate` rules, and `Debug` that hides secrets.
 //!
 //! The protobuf compiler is protox, a library: no `protoc` need be installed.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
+#[path = "build/json.rs"]
+mod json;
 #[path = "build/redaction.rs"]
 mod redaction;
 #[path = "build/rules.rs"]
@@ -46,5 +48,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     fs::write(out.join("redaction.rs"), redaction::generate(&redacted))?;
     fs::write(out.join("rules.rs"), rules::generate(&pool))?;
+    fs::write(out.join("json.rs"), json::generate(&pool))?;
     Ok(())
 }

@@ -15,6 +15,7 @@ mod edge;
 mod error;
 mod feed;
 mod identity;
+mod json;
 mod methods;
 mod organizations;
 mod pagination;

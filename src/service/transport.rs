@@ -16,7 +16,8 @@ use connectrpc_axum::{
 };
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
-use prost::Name;
+use prost::{Message, Name};
+use serde::Serialize;
 
 use super::caller::Authenticated;
 use super::error::Error;
@@ -77,7 +78,7 @@ pub fn connect<S, Req, Res, M, F>(path: &str, service: &Arc<S>, method: M) -> Me
 where
     S: Send + Sync + 'static,
     Req: Name + Default + Validate + 'static,
-    Res: Name + Default + 'static,
+    Res: Message + Serialize + Default + 'static,
     M: Fn(Arc<S>, Caller, Req) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Res, Error>> + Send + 'static,
 {
@@ -111,7 +112,7 @@ pub fn connect_stream<S, Req, Res, M, F, St>(service: &Arc<S>, method: M) -> Met
 where
     S: Send + Sync + 'static,
     Req: Name + Default + Validate + 'static,
-    Res: Name + Default + 'static,
+    Res: Message + Serialize + Default + 'static,
     M: Fn(Arc<S>, Caller, Req) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<St, Error>> + Send + 'static,
     St: Stream<Item = Result<Res, Error>> + Send + 'static,

@@ -1,5 +1,5 @@
-//! Messages in the JSON form of Connect: canonical `ProtoJSON`, by reflection
-//! over the compiled descriptor.
+//! Messages in the JSON form of Connect: canonical `ProtoJSON`, read by reflection
+//! over the compiled descriptor and written by generated code ([`super::json`]).
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use prost_reflect::{
     DescriptorPool, DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor,
     Value,
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment};
@@ -70,11 +70,9 @@ impl<T: Name + Default> Wire<T> {
     }
 }
 
-impl<T: Name> Serialize for Wire<T> {
+impl<T: Serialize> Serialize for Wire<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let message =
-            DynamicMessage::decode(descriptor::<T>(), self.message.encode_to_vec().as_slice());
-        message.map_err(ser::Error::custom)?.serialize(serializer)
+        self.message.serialize(serializer)
     }
 }
 
@@ -103,16 +101,18 @@ impl<T: Name + Default> Wire<T> {
     }
 
     fn from_plain_json(json: &str) -> Self {
-        let mut track = serde_path_to_error::Track::new();
+        let options = DeserializeOptions::new().deny_unknown_fields(false);
         let mut parser = serde_json::Deserializer::from_str(json);
-        let read = DynamicMessage::deserialize_with_options(
-            descriptor::<T>(),
-            serde_path_to_error::Deserializer::new(&mut parser, &mut track),
-            &DeserializeOptions::new().deny_unknown_fields(false),
-        );
-        match read {
+        let message = descriptor::<T>();
+        match DynamicMessage::deserialize_with_options(message, &mut parser, &options) {
             Ok(message) => Self::new(concrete(&message)),
             Err(error) => {
+                // Once more, to see where.
+                let mut track = serde_path_to_error::Track::new();
+                let mut parser = serde_json::Deserializer::from_str(json);
+                let tracked = serde_path_to_error::Deserializer::new(&mut parser, &mut track);
+                let _same =
+                    DynamicMessage::deserialize_with_options(descriptor::<T>(), tracked, &options);
                 let description = format!("is not of its type: {error}");
                 let mut field = proto_path(descriptor::<T>(), &track.path());
                 if field.is_empty() {
