@@ -1,5 +1,7 @@
 //! The whole of it: each engine, each size, each operation.
 
+use anyhow::ensure;
+
 use crate::bench::Bench;
 use crate::directory::Directory;
 use crate::extras;
@@ -38,11 +40,16 @@ pub async fn all(options: &Options) -> anyhow::Result<()> {
     for engine in options.engines() {
         let postgres = (engine == Engine::Postgres).then(Postgres::start).transpose()?;
         for users in &options.users {
-            let (database, memory) = size(options, engine, postgres.as_ref(), *users).await?;
-            results.databases.push(database);
-            results.memory = memory.or(results.memory);
+            // Some are measured at the ends only.
+            if let Some((database, memory)) =
+                size(options, engine, postgres.as_ref(), *users).await?
+            {
+                results.databases.push(database);
+                results.memory = memory.or(results.memory);
+            }
         }
     }
+    ensure!(!results.databases.is_empty(), "there is no operation like {:?}", options.only);
     report::write(&results, &options.out())
 }
 
@@ -51,10 +58,8 @@ async fn size(
     engine: Engine,
     postgres: Option<&Postgres>,
     users: u64,
-) -> anyhow::Result<(Database, Option<Memory>)> {
+) -> anyhow::Result<Option<(Database, Option<Memory>)>> {
     let directory = Directory { users, groups: options.groups.clone() };
-    let spares = if options.quick { SPARES_IF_QUICK } else { SPARES };
-    let world = generate::world(engine, postgres, &directory, spares).await?;
     let (is_first, is_last) =
         (options.users.first() == Some(&users), options.users.last() == Some(&users));
     let is_end = is_first || is_last;
@@ -63,6 +68,11 @@ async fn size(
         // Between the ends only the growth is of interest.
         operations.retain(Operation::is_about_directory);
     }
+    if operations.is_empty() {
+        return Ok(None);
+    }
+    let spares = if options.quick { SPARES_IF_QUICK } else { SPARES };
+    let world = generate::world(engine, postgres, &directory, spares).await?;
     let server = Server::start(&world.url, Log::Default).await?;
     generate::check_faithful(&world, &server).await?;
     server.stop().await?;
@@ -113,7 +123,7 @@ async fn size(
         peak_memory,
         pgbench,
     };
-    Ok((database, memory))
+    Ok(Some((database, memory)))
 }
 
 /// For whoever watches.

@@ -40,7 +40,11 @@ impl WebhookUrl {
             None => return Err(InvalidWebhookUrl::Form),
             // Names of the machine itself (RFC 6761 6.3), however looked up.
             Some(Host::Domain(name)) => {
-                let name = name.trim_end_matches('.');
+                let name = name.strip_suffix('.').unwrap_or(name);
+                // No name has nothing between two dots (RFC 1035 2.3.1).
+                if name.split('.').any(str::is_empty) {
+                    return Err(InvalidWebhookUrl::Form);
+                }
                 name != "localhost" && !name.ends_with(".localhost")
             }
             Some(Host::Ipv4(address)) => is_public(address.into()),
@@ -114,6 +118,8 @@ mod tests {
             ("", InvalidWebhookUrl::Form),
             ("app.example.com", InvalidWebhookUrl::Form),
             ("https://", InvalidWebhookUrl::Form),
+            ("https://app..example.com/", InvalidWebhookUrl::Form),
+            ("https://./", InvalidWebhookUrl::Form),
             ("https://user@app.example.com/", InvalidWebhookUrl::Form),
             ("https://user:password@app.example.com/", InvalidWebhookUrl::Form),
             ("https://app.example.com/#part", InvalidWebhookUrl::Form),
