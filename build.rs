@@ -7,6 +7,8 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 #[path = "build/json.rs"]
 mod json;
+#[path = "build/messages.rs"]
+mod messages;
 #[path = "build/redaction.rs"]
 mod redaction;
 #[path = "build/rules.rs"]

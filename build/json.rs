@@ -2,19 +2,18 @@
 //! `impl Serialize` for each message that an answer can carry. A kind of field that
 //! this generator does not know stops the build.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use heck::{ToSnakeCase, ToUpperCamelCase};
-use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
-use crate::redaction::rust_path;
+use crate::messages::{reachable, rust_path};
 
 /// Source text for `src/service/json.rs` to include.
 pub fn generate(pool: &DescriptorPool) -> String {
     let mut source = String::new();
-    for name in answered_messages(pool) {
-        let message = pool.get_message_by_name(&name).expect("the name came from this pool");
+    let mut answered = Vec::new();
+    for message in reachable(pool, MethodDescriptor::output) {
         let mut fields: Vec<_> = message.fields().collect();
         fields.sort_by_key(FieldDescriptor::number);
         let entries: Vec<_> = fields.iter().map(|field| entry(&message, field)).collect();
@@ -28,36 +27,14 @@ pub fn generate(pool: &DescriptorPool) -> String {
              json.end()\n    }}\n}}\n"
         )
         .expect("writing to a String cannot fail");
+        let name = message.full_name();
+        answered.push(format!("({name:?}, tests::json::<crate::proto::{path}>)"));
     }
-    let answered: Vec<_> = answered_messages(pool)
-        .iter()
-        .map(|name| {
-            let path = rust_path(&pool.get_message_by_name(name).expect("it is of this pool"));
-            format!("({name:?}, tests::json::<crate::proto::{path}>)")
-        })
-        .collect();
+    // What `src/service/json.rs` tests.
     let (count, answered) = (answered.len(), answered.join(", "));
     write!(source, "#[cfg(test)]\nconst ANSWERED: [tests::Written; {count}] = [{answered}];\n")
         .expect("writing to a String cannot fail");
     source
-}
-
-/// Full names of all messages reachable from the output of a method, without those of
-/// `google.protobuf`.
-fn answered_messages(pool: &DescriptorPool) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let mut open: Vec<_> = pool
-        .services()
-        .flat_map(|service| service.methods().map(|method| method.output()).collect::<Vec<_>>())
-        .collect();
-    while let Some(message) = open.pop() {
-        if message.package_name() != "google.protobuf"
-            && names.insert(message.full_name().to_owned())
-        {
-            open.extend(message.fields().filter_map(|field| field.kind().as_message().cloned()));
-        }
-    }
-    names
 }
 
 /// The statement that writes one field, unless it has its default value.

@@ -6,6 +6,8 @@ use std::fmt::Write;
 use heck::ToUpperCamelCase;
 use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 
+use crate::messages::rust_path;
+
 /// The messages in `pool` with at least one field marked `debug_redact`.
 pub fn messages_with_secrets(pool: &DescriptorPool) -> Vec<MessageDescriptor> {
     pool.all_messages().filter(|message| message.fields().any(|field| is_secret(&field))).collect()
@@ -37,12 +39,6 @@ pub fn generate(messages: &[MessageDescriptor]) -> String {
         source.push_str(".finish()\n    }\n}\n");
     }
     source
-}
-
-/// The path of the Rust type of `message` below the module `proto`.
-pub fn rust_path(message: &MessageDescriptor) -> String {
-    let package = message.package_name().replace('.', "::");
-    format!("{package}::{}", message.name().to_upper_camel_case())
 }
 
 fn is_secret(field: &FieldDescriptor) -> bool {

@@ -2,12 +2,14 @@
 //! a request can carry. The `.proto` is the one place where a rule is written;
 //! a rule that this generator does not know stops the build.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MethodDescriptor, Value,
+};
 
-use crate::redaction::rust_path;
+use crate::messages::{reachable, rust_path};
 
 /// The expressions of the Common Expression Language that are in use, and the
 /// functions that mean the same.
@@ -20,8 +22,7 @@ const EXPRESSIONS: [(&str, &str); 1] = [(
 /// to include.
 pub fn generate(pool: &DescriptorPool) -> String {
     let mut source = String::new();
-    for name in request_messages(pool) {
-        let message = pool.get_message_by_name(&name).expect("the name came from this pool");
+    for message in reachable(pool, MethodDescriptor::input) {
         let checks: Vec<_> = message.fields().filter_map(|field| check(pool, &field)).collect();
         let found = if checks.is_empty() { "_found" } else { "found" };
         let path = rust_path(&message);
@@ -34,24 +35,6 @@ pub fn generate(pool: &DescriptorPool) -> String {
         .expect("writing to a String cannot fail");
     }
     source
-}
-
-/// Full names of all messages reachable from the input of a method, without
-/// those of `google.protobuf`.
-fn request_messages(pool: &DescriptorPool) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let mut open: Vec<_> = pool
-        .services()
-        .flat_map(|service| service.methods().map(|method| method.input()).collect::<Vec<_>>())
-        .collect();
-    while let Some(message) = open.pop() {
-        if message.package_name() != "google.protobuf"
-            && names.insert(message.full_name().to_owned())
-        {
-            open.extend(message.fields().filter_map(|field| field.kind().as_message().cloned()));
-        }
-    }
-    names
 }
 
 /// The statement that checks one field, or `None` where it has nothing to check.

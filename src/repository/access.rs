@@ -6,8 +6,8 @@ mod tests;
 use sea_orm::Value;
 use uuid::Uuid;
 
-use super::connection::from_row;
-use super::{Error, Read, Result, events};
+use super::connection::{Rows, from_row};
+use super::{Error, Read, Result};
 use crate::model::{
     Access, AccessDecision, AccessOfUser, AccountId, ConfigurationId, OrganizationId, Person,
 };
@@ -40,7 +40,7 @@ impl Read {
             configuration.map(ConfigurationId::as_uuid).into(),
             USERS_AT_MOST.into(),
         ];
-        let rows: Vec<Row> = events::query(&self.connection, &sql, values).await?;
+        let rows: Vec<Row> = self.connection.query(&sql, values).await?;
         decision(&rows)
     }
 }

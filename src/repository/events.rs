@@ -1,10 +1,10 @@
 //! Reading the change feed, and forgetting what is older than is kept.
 
-use sea_orm::{Statement, Value};
+use sea_orm::Value;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::connection::{FromRow, Rows, from_row};
+use super::connection::{Rows, from_row};
 use super::users::link;
 use super::{Error, Read, Repository, Result, Write, account_events, configuration_state};
 use crate::model::{
@@ -43,7 +43,7 @@ impl Read {
                  account_id, account_reason \
              FROM scim_events WHERE organization_id = $1 AND number > $2 ORDER BY number LIMIT $3";
         let values = [organization.as_uuid().into(), bound(after).into(), bound(limit).into()];
-        let rows: Vec<Row> = query(&self.connection, SQL, values).await?;
+        let rows: Vec<Row> = self.connection.query(SQL, values).await?;
         rows.into_iter().map(|row| row.event(organization)).collect()
     }
 
@@ -62,7 +62,7 @@ impl Read {
              ORDER BY feed.organization_id LIMIT 1";
         let after = after.map_or(Uuid::nil(), OrganizationId::as_uuid);
         let found: Vec<Uuid> =
-            query(&self.connection, SQL, [after.into(), before.as_micros().into()]).await?;
+            self.connection.query(SQL, [after.into(), before.as_micros().into()]).await?;
         Ok(found.into_iter().next().map(Into::into))
     }
 }
@@ -119,18 +119,9 @@ pub(super) async fn bounds<C: Rows>(
     const SQL: &str = "SELECT newest, COALESCE( \
              (SELECT MIN(number) FROM scim_events WHERE organization_id = $1), newest + 1) AS oldest \
          FROM scim_feeds WHERE organization_id = $1";
-    let rows: Vec<BoundsRow> = query(connection, SQL, [organization.as_uuid().into()]).await?;
+    let rows: Vec<BoundsRow> = connection.query(SQL, [organization.as_uuid().into()]).await?;
     let Some(row) = rows.first() else { return Ok(Bounds { oldest: 1, newest: 0 }) };
     Ok(Bounds { oldest: number(row.oldest)?, newest: number(row.newest)? })
-}
-
-pub(super) async fn query<T: FromRow, C: Rows, const N: usize>(
-    connection: &C,
-    sql: &str,
-    values: [Value; N],
-) -> Result<Vec<T>> {
-    let statement = Statement::from_sql_and_values(connection.backend(), sql, values);
-    Ok(connection.rows(statement).await?)
 }
 
 pub(super) fn bound(number: u64) -> i64 {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::accounts;
 use super::connection::{Moment, Rows, Turn, from_row};
 use super::entity::{account, configuration, group, user};
-use super::events::{bounds, query};
+use super::events::bounds;
 use super::members;
 use super::resources::{self, Resource, Row};
 use super::{Repository, Result, configuration_state};
@@ -70,7 +70,7 @@ impl Repository {
         let (transaction, pause) = self.begin_snapshot().await?;
         let number = bounds(&transaction, organization).await?.newest;
         let ids: Vec<Uuid> =
-            query(&transaction, CONFIGURATIONS, [organization.as_uuid().into()]).await?;
+            transaction.query(CONFIGURATIONS, [organization.as_uuid().into()]).await?;
         let steps = ids.into_iter().map(ConfigurationId::from).flat_map(|id| {
             [
                 Step::Configuration(id),
@@ -146,7 +146,7 @@ impl Snapshot {
     async fn deleted_configuration(&self, id: ConfigurationId) -> Result<Option<Configuration>> {
         const SQL: &str = "SELECT organization_id, created_at, state FROM scim_purges \
              WHERE configuration_id = $1 AND state IS NOT NULL";
-        let deleted: Vec<Deleted> = query(&self.transaction, SQL, [id.as_uuid().into()]).await?;
+        let deleted: Vec<Deleted> = self.transaction.query(SQL, [id.as_uuid().into()]).await?;
         let read = |row: &Deleted| {
             configuration_state::read(&row.state, id, row.organization_id.into(), row.created_at)
         };
@@ -168,7 +168,7 @@ impl Snapshot {
              ORDER BY held.group_id, held.member_id LIMIT $4";
         let values =
             [configuration.as_uuid().into(), group.into(), member.into(), MEMBERS_AT_ONCE.into()];
-        query(&self.transaction, SQL, values).await
+        Ok(self.transaction.query(SQL, values).await?)
     }
 }
 

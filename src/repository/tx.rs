@@ -57,9 +57,7 @@ impl Read {
         sql: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Option<T>> {
-        let backend = self.connection.backend();
-        let statement = Statement::from_sql_and_values(backend, sql, values);
-        Ok(self.connection.row(statement).await?)
+        Ok(self.connection.query(sql, values).await?.pop())
     }
 
     /// The rows that a statement of SeaORM's answers.
@@ -121,8 +119,7 @@ impl Write {
         sql: impl Into<String>,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>> {
-        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
-        Ok(self.transaction.rows(statement).await?)
+        Ok(self.transaction.query(sql, values).await?)
     }
 
     /// The same of a statement of SeaORM's.

@@ -9,8 +9,8 @@
 use sea_orm::Value;
 use uuid::Uuid;
 
-use super::connection::from_row;
-use super::events::{bound, number, query};
+use super::connection::{Rows, from_row};
+use super::events::{bound, number};
 use super::{Read, Result, Write};
 use crate::model::{Instant, OrganizationId, WebhookEndpointId, WebhookFailure, WebhookPause};
 
@@ -80,7 +80,7 @@ impl Read {
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let ids: Vec<Uuid> =
-            query(&self.connection, &sql, [now.as_micros().into(), limit.into()]).await?;
+            self.connection.query(&sql, [now.as_micros().into(), limit.into()]).await?;
         Ok(ids.into_iter().map(Into::into).collect())
     }
 
@@ -100,7 +100,7 @@ impl Read {
                  AND endpoint.due_at IS NULL AND endpoint.paused_at IS NULL \
                  AND endpoint.delivered < feed.newest"
         );
-        let ids: Vec<Uuid> = query(&self.connection, &sql, values).await?;
+        let ids: Vec<Uuid> = self.connection.query(&sql, values).await?;
         Ok(ids.into_iter().map(Into::into).collect())
     }
 
@@ -118,7 +118,7 @@ impl Read {
              FROM scim_webhook_endpoints AS endpoint WHERE id > $1 ORDER BY id LIMIT $2";
         let after = after.map_or(Uuid::nil(), WebhookEndpointId::as_uuid);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows: Vec<Swept> = query(&self.connection, SQL, [after.into(), limit.into()]).await?;
+        let rows: Vec<Swept> = self.connection.query(SQL, [after.into(), limit.into()]).await?;
         Ok(rows.into_iter().map(|row| (row.id.into(), row.is_behind)).collect())
     }
 }

@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use super::connection::{Rows, from_row};
-use super::events::query;
 use super::{Read, Result, Write};
 use crate::model::{Instant, OrganizationId, WebhookEndpointId, WebhookSecret, WebhookSecretId};
 use crate::signing::SealedSecret;
@@ -29,7 +28,7 @@ impl Read {
              JOIN scim_webhook_secrets AS secret ON secret.endpoint_id = endpoint.id \
              WHERE endpoint.organization_id = $1 ORDER BY secret.created_at, secret.id";
         let values = [organization.as_uuid().into()];
-        let rows: Vec<Row> = query(&self.connection, SQL, values).await?;
+        let rows: Vec<Row> = self.connection.query(SQL, values).await?;
         Ok(rows.iter().map(|row| (row.endpoint_id.into(), row.into())).collect())
     }
 }
@@ -102,7 +101,7 @@ impl Write {
 async fn rows<C: Rows>(connection: &C, endpoint: WebhookEndpointId) -> Result<Vec<Row>> {
     const SQL: &str = "SELECT endpoint_id, id, sealed, created_at, expires_at \
          FROM scim_webhook_secrets WHERE endpoint_id = $1 ORDER BY created_at, id";
-    query(connection, SQL, [endpoint.as_uuid().into()]).await
+    Ok(connection.query(SQL, [endpoint.as_uuid().into()]).await?)
 }
 
 struct Row {

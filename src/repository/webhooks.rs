@@ -7,8 +7,8 @@
 use sea_orm::Value;
 use uuid::Uuid;
 
-use super::connection::from_row;
-use super::events::{bound, number, query};
+use super::connection::{Rows, from_row};
+use super::events::{bound, number};
 use super::{Error, Read, Result, Write, events};
 use crate::model::{
     Instant, NewWebhookEndpoint, OrganizationId, Page, Position, Scope, WEBHOOK_ENDPOINTS,
@@ -62,7 +62,7 @@ impl Read {
             // One more than asked for tells whether there is a next page.
             (i64::from(page.limit) + 1).into(),
         ];
-        let mut rows: Vec<Row> = query(&self.connection, &sql, values).await?;
+        let mut rows: Vec<Row> = self.connection.query(&sql, values).await?;
         let limit = page.limit as usize;
         let more = rows.len() > limit;
         rows.truncate(limit);

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use rusqlite::types::FromSql;
-use sea_orm::{DbBackend, QueryResult, Statement, TryGetable};
+use sea_orm::{DbBackend, QueryResult, Statement, TryGetable, Value};
 
 use super::failure::Failure;
 
@@ -80,6 +80,15 @@ pub trait Rows: Sync {
         &self,
         statement: Statement,
     ) -> impl Future<Output = Result<Vec<T>, Failure>> + Send;
+
+    /// The rows that a statement in words answers.
+    fn query<T: FromRow>(
+        &self,
+        sql: impl Into<String>,
+        values: impl IntoIterator<Item = Value>,
+    ) -> impl Future<Output = Result<Vec<T>, Failure>> + Send {
+        self.rows(Statement::from_sql_and_values(self.backend(), sql, values))
+    }
 
     /// The row that a statement answers, if it answers one.
     fn row<T: FromRow>(
