@@ -13,9 +13,19 @@ use scimd::token::{Kind, PlainToken};
 use crate::harness::{Answer, Client, SSO, TestServer, on_both_engines};
 use crate::webhooks;
 
-/// What the SCIM server has below a configuration; and what it has not, which
-/// must not be told to whoever has no token.
-const SCIM_ENDPOINTS: [&str; 4] = ["/ServiceProviderConfig", "/Users", "/", "/anything/else"];
+/// What the SCIM server has below a configuration, by its own list of routes; and
+/// what it has not, which must not be told to whoever has no token either.
+fn scim_endpoints() -> Vec<String> {
+    let routes = include_str!("../../src/scim/http/mod.rs");
+    let route = regex::Regex::new(r#"at\("([^"]*)"\)"#).unwrap();
+    let endpoints: Vec<_> = route
+        .captures_iter(routes)
+        .map(|found| found[1].replace("{id}", SSO).replace("{*endpoint}", "anything/else"))
+        .collect();
+    assert_eq!(endpoints.len(), routes.matches(".route(&at(").count(), "{endpoints:?}");
+    assert!(endpoints.len() >= 17, "{endpoints:?}");
+    endpoints
+}
 
 fn paths() -> Vec<String> {
     let pool = DescriptorPool::decode(scimd::proto::FILE_DESCRIPTOR_SET).unwrap();
@@ -159,7 +169,7 @@ on_both_engines! {
         let (own, other) = (client.create(organization).await, client.create(organization).await);
         let http = reqwest::Client::new();
         let mut refusals = Vec::new();
-        for endpoint in SCIM_ENDPOINTS {
+        for endpoint in scim_endpoints() {
             for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
                 for id in [own.id(), uuid::Uuid::new_v4().to_string(), "no-uuid".to_owned()] {
                     for token in [other.token(), client.key.clone().unwrap(), "x".to_owned()] {
