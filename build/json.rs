@@ -7,7 +7,7 @@ use std::fmt::Write;
 use heck::{ToSnakeCase, ToUpperCamelCase};
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
-use crate::messages::{reachable, rust_path};
+use crate::messages::{reachable, rust_module, rust_path};
 
 /// Source text for `src/service/json.rs` to include.
 pub fn generate(pool: &DescriptorPool) -> String {
@@ -58,7 +58,7 @@ fn entry(message: &MessageDescriptor, field: &FieldDescriptor) -> String {
             let (module, member) = (message.name().to_snake_case(), oneof.name());
             let kind = member.to_upper_camel_case();
             let variant = field.name().to_upper_camel_case();
-            let package = message.package_name().replace('.', "::");
+            let package = rust_module(message.package_name());
             let kind = format!("crate::proto::{package}::{module}::{kind}::{variant}");
             format!("if let Some({kind}(value)) = &self.{member} {{ {write} }}")
         }
@@ -85,7 +85,7 @@ fn written(kind: &Kind) -> String {
         Kind::String | Kind::Bool | Kind::Int32 | Kind::Uint32 => "value".to_owned(),
         Kind::Uint64 => "&Text(value)".to_owned(),
         Kind::Enum(of) => {
-            let package = of.package_name().replace('.', "::");
+            let package = rust_module(of.package_name());
             let path = format!("crate::proto::{package}::{}", of.name().to_upper_camel_case());
             format!(
                 "&Enumerator::new(*value, {path}::try_from(*value).ok().map(|known| known.as_str_name()))"

@@ -26,8 +26,12 @@ pub fn reachable(
     found.into_values().collect()
 }
 
+/// The path of the Rust module of a package below the module `proto`.
+pub fn rust_module(package: &str) -> String {
+    package.replace('.', "::")
+}
+
 /// The path of the Rust type of `message` below the module `proto`.
 pub fn rust_path(message: &MessageDescriptor) -> String {
-    let package = message.package_name().replace('.', "::");
-    format!("{package}::{}", message.name().to_upper_camel_case())
+    format!("{}::{}", rust_module(message.package_name()), message.name().to_upper_camel_case())
 }

@@ -1,6 +1,6 @@
 //! How many users and groups a configuration has, without counting them.
 
-use sea_orm::{DbBackend, Statement};
+use sea_orm::DbBackend;
 
 use super::connection::Rows;
 use super::locks;
@@ -36,9 +36,7 @@ async fn number<C: Rows>(
     configuration: ConfigurationId,
     sql: String,
 ) -> Result<Option<i64>> {
-    let statement =
-        Statement::from_sql_and_values(connection.backend(), sql, [configuration.as_uuid().into()]);
-    Ok(connection.row(statement).await?)
+    Ok(connection.query(sql, [configuration.as_uuid().into()]).await?.pop())
 }
 
 impl Write {

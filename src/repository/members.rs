@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use sea_orm::{DbBackend, Statement};
+use sea_orm::DbBackend;
 use uuid::Uuid;
 
 use super::connection::{Rows, from_row};
@@ -53,12 +53,8 @@ impl Read {
         }
         let backend = self.connection.backend();
         let users = value(backend, users.iter().map(|user| user.as_uuid()));
-        let statement = Statement::from_sql_and_values(
-            backend,
-            groups_of(backend),
-            [configuration.as_uuid().into(), users],
-        );
-        let rows: Vec<GroupRow> = self.connection.rows(statement).await?;
+        let values = [configuration.as_uuid().into(), users];
+        let rows: Vec<GroupRow> = self.connection.query(groups_of(backend), values).await?;
         let mut groups: Vec<_> = rows.into_iter().map(GroupOf::try_from).collect::<Result<_>>()?;
         groups.sort_unstable_by_key(|group| group.id);
         Ok(groups)
@@ -209,8 +205,7 @@ async fn members<C: Rows>(
         after.unwrap_or(Uuid::nil()).into(),
         limit.into(),
     ];
-    let statement = Statement::from_sql_and_values(connection.backend(), SQL, values);
-    let rows: Vec<MemberRow> = connection.rows(statement).await?;
+    let rows: Vec<MemberRow> = connection.query(SQL, values).await?;
     rows.into_iter().map(Member::try_from).collect()
 }
 
@@ -244,8 +239,7 @@ async fn member_count<C: Rows>(
     const SQL: &str =
         "SELECT member_count FROM scim_groups WHERE configuration_id = $1 AND id = $2";
     let values = [configuration.as_uuid().into(), group.as_uuid().into()];
-    let statement = Statement::from_sql_and_values(connection.backend(), SQL, values);
-    let count: Option<i64> = connection.row(statement).await?;
+    let count: Option<i64> = connection.query(SQL, values).await?.pop();
     let corrupt = |_| Error::Corrupt("scim_groups.member_count");
     count.map(|count| u64::try_from(count).map_err(corrupt)).transpose()
 }

@@ -1,6 +1,6 @@
 //! What a change of a user's email means for its account.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -159,10 +159,9 @@ impl Write {
             change.user.as_uuid().into(),
         ];
         let sql = SQL.to_owned() + &account::columns("scim_accounts");
-        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
         // Somebody else may get the email at this moment.
-        let moved = self.unless_taken(self.transaction.row::<Model>(statement)).await?;
-        let Some(moved) = moved.flatten() else { return Ok(false) };
+        let moved = self.unless_taken(self.transaction.query::<Model>(sql, values)).await?;
+        let Some(moved) = moved.and_then(|mut rows| rows.pop()) else { return Ok(false) };
         // Others may have had the new one before.
         let values = [change.account.as_uuid().into(), change.after.as_str().into()];
         self.execute(TELL, values).await?;

@@ -7,7 +7,7 @@ mod tests;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Iden, LockType, SimpleExpr};
 use sea_orm::{
     Condition as Sql, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select, Statement,
+    QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -118,8 +118,7 @@ pub(super) async fn slice<E: Resource, C: Rows>(
     if let (Some((column, value)), None, 0) = (equality(&condition), slice.after, slice.skip) {
         let sql = select::<E>(&format!("{column} = $2 ORDER BY created_at, id LIMIT $3"));
         let values = [configuration.as_uuid().into(), value.into(), slice.limit.into()];
-        let statement = Statement::from_sql_and_values(backend, sql, values);
-        return Ok(connection.rows(statement).await?);
+        return Ok(connection.query(sql, values).await?);
     }
     let walk = by_creation(&condition, slice);
     let select = matching::<E>(backend, configuration, &condition, walk);
@@ -179,8 +178,7 @@ pub(super) async fn find_all<E: Resource, C: Rows>(
     let backend = connection.backend();
     let sql = select::<E>(&format!("id{}", among(backend, "$2")));
     let values = [configuration.as_uuid().into(), value(backend, ids.iter().copied())];
-    let statement = Statement::from_sql_and_values(backend, sql, values);
-    Ok(connection.rows(statement).await?)
+    Ok(connection.query(sql, values).await?)
 }
 
 /// For how many the condition holds. All of them cost no more than one.

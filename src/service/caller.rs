@@ -42,8 +42,17 @@ pub fn refuse(request: &Request, error: ConnectError) -> Response {
     }
 }
 
-/// Whether the request is one of gRPC, or of gRPC-Web translated to it.
+/// Whether the request is one of gRPC, or of gRPC-Web, translated to it or not.
 pub fn is_grpc(request: &Request) -> bool {
+    has_media_type(request, b"application/grpc")
+}
+
+/// Whether the request is one of gRPC-Web, which is not translated yet.
+pub fn is_grpc_web(request: &Request) -> bool {
+    has_media_type(request, b"application/grpc-web")
+}
+
+fn has_media_type(request: &Request, beginning: &[u8]) -> bool {
     let content_type = request.headers().get(CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    content_type.is_some_and(|value| value.as_bytes().starts_with(beginning))
 }

@@ -88,11 +88,6 @@ fn is_spoken(content_type: &str) -> bool {
     matches!(rest, "" | "+proto" | "-web" | "-web+proto" | "-web-text" | "-web-text+proto")
 }
 
-/// Whether the request is one of gRPC-Web, translated or not.
-pub fn is_grpc_web(request: &Request) -> bool {
-    content_type(request.headers()).starts_with("application/grpc-web")
-}
-
 /// Connect knows GET and POST; axum lets HEAD through to the handler of GET,
 /// which cannot read it.
 fn refuse_method(method: &http::Method, of: Method) -> Option<Response> {

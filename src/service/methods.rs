@@ -10,13 +10,8 @@ use prost_types::method_options::IdempotencyLevel;
 use super::wire::DESCRIPTORS;
 use crate::auth::Access;
 
-/// What the method at `path` (`/package.Service/Method`) does to the store;
-/// `None` where there is no such method.
-pub fn access(path: &str) -> Option<Access> {
-    method(path).map(|method| method.access)
-}
-
-/// What there is to know of the method at `path`.
+/// What there is to know of the method at `path` (`/package.Service/Method`); `None`
+/// where there is no such method.
 pub fn method(path: &str) -> Option<Method> {
     METHODS.get(path).copied()
 }

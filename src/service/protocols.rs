@@ -77,7 +77,7 @@ impl Protocols {
             };
         }
         // tonic-web also refuses gRPC over HTTP/1, which cannot carry it.
-        if edge::is_grpc_web(&request) || request.version() != Version::HTTP_2 {
+        if caller::is_grpc_web(&request) || request.version() != Version::HTTP_2 {
             let grpc = self
                 .step(move |protocols, request| protocols.grpc(method, request))
                 .map_request(|request: Request<tonic::body::Body>| request.map(Body::new));

@@ -100,7 +100,7 @@ where
             Ok(ConnectResponse::new(Wire::new(response)))
         }
     };
-    match methods::access(path) {
+    match methods::method(path).map(|method| method.access) {
         Some(Access::Read) => get_connect(handler.clone()).merge(post_connect(handler)),
         Some(Access::Write) | None => post_connect(handler),
     }

@@ -1,5 +1,7 @@
 //! What SQLite does to find memberships.
 
+use sea_orm::Statement;
+
 use super::super::testing::{plan, sqlite};
 use super::*;
 
