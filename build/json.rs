@@ -92,7 +92,8 @@ fn written(kind: &Kind) -> String {
             )
         }
         Kind::Message(of) => match of.full_name() {
-            "google.protobuf.Timestamp" | "google.protobuf.Duration" => "&Text(value)".to_owned(),
+            "google.protobuf.Timestamp" => "&Moment(value)".to_owned(),
+            "google.protobuf.Duration" => "&Text(value)".to_owned(),
             "google.protobuf.Struct" => "&Object(value)".to_owned(),
             name if name.starts_with("google.protobuf.") => panic!("{name} in JSON"),
             _ => "value".to_owned(),

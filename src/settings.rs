@@ -21,8 +21,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 use http::{HeaderValue, Uri};
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::model::DatabaseUrl;
 
@@ -96,7 +95,7 @@ impl Default for Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             database_url: DatabaseUrl::SqliteFile("scimd.db".into()),
             public_url: None,
-            log: LogFilter("info".to_owned()),
+            log: LogFilter(Targets::new().with_default(LevelFilter::INFO)),
             log_format: LogFormat::Text,
             migrate: true,
             shutdown_delay: Duration::from_secs(5),
@@ -232,15 +231,15 @@ impl FromStr for PublicUrl {
     }
 }
 
-/// What to log, in the syntax of `tracing_subscriber::EnvFilter`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogFilter(String);
+/// What to log, in the syntax of `tracing_subscriber::filter::Targets`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogFilter(Targets);
 
 impl LogFilter {
     /// The filter itself.
     #[must_use]
-    pub fn to_filter(&self) -> EnvFilter {
-        EnvFilter::new(&self.0)
+    pub fn to_filter(&self) -> Targets {
+        self.0.clone()
     }
 }
 
@@ -251,15 +250,10 @@ impl FromStr for LogFilter {
         // To the filter a word alone may be a module, of which it then logs all:
         // a mistyped level would silence everything else.
         let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
-        let clear = text.contains('[')
-            || text.split(',').all(|directive| directive.contains('=') || is_level(directive));
-        if clear && EnvFilter::try_new(text).is_ok() {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(
-                "must be a level (error, warn, info, debug, trace) or a list such as scimd=debug,sqlx=warn",
-            )
-        }
+        let clear = text.split(',').all(|directive| directive.contains('=') || is_level(directive));
+        text.parse().ok().filter(|_| clear).map(Self).ok_or(
+            "must be a level (error, warn, info, debug, trace) or a list such as scimd=debug,sqlx=warn",
+        )
     }
 }
 

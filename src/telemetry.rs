@@ -7,8 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::settings::LogFormat;
@@ -19,17 +20,18 @@ const DELAY: Duration = Duration::from_millis(20);
 const MAX_WAITING: usize = 256 * 1024;
 
 /// Starts logging for the whole process, until what it answers is dropped.
-/// `filter` is in the syntax of `tracing_subscriber::EnvFilter`: `info`,
-/// `scimd=debug,sqlx=warn`.
-pub fn start(filter: EnvFilter, format: LogFormat) -> anyhow::Result<Log> {
+///
+/// `filter` knows modules and levels. One that knows spans, too, looks at each of
+/// them whenever it is entered, which is several times in a request.
+pub fn start(filter: Targets, format: LogFormat) -> anyhow::Result<Log> {
     let lines = Lines::default();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filtered = tracing_subscriber::registry().with(filter);
+    let written = tracing_subscriber::fmt::layer()
         .with_writer(lines.clone())
         .with_ansi(io::stderr().is_terminal());
     match format {
-        LogFormat::Text => log.finish().try_init()?,
-        LogFormat::Json => log.json().flatten_event(true).finish().try_init()?,
+        LogFormat::Text => filtered.with(written).try_init()?,
+        LogFormat::Json => filtered.with(written.json().flatten_event(true)).try_init()?,
     }
     let waiting = lines.clone();
     thread::Builder::new()

@@ -56,9 +56,7 @@ impl Write {
         configuration: ConfigurationId,
         id: GroupId,
     ) -> Result<Option<Group>> {
-        let row =
-            resources::find_for_update::<Entity, _>(&self.transaction, configuration, id.as_uuid())
-                .await?;
+        let row = self.resource_for_update::<Entity, Row>(configuration, id.as_uuid(), &[]).await?;
         row.map(Group::try_from).transpose()
     }
 
@@ -121,9 +119,7 @@ impl Write {
         content: Option<GroupContent>,
         change: &MemberChange,
     ) -> Result<Option<Written<GroupUpdate>>> {
-        let row =
-            resources::find_for_update::<Entity, _>(&self.transaction, configuration, id.as_uuid())
-                .await?;
+        let row = self.resource_for_update::<Entity, Row>(configuration, id.as_uuid(), &[]).await?;
         let Some(mut row) = row else { return Ok(None) };
         let next = (row.version + 1, self.now.as_micros());
         if let Some(content) = content {

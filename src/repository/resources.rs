@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Iden, LockType, SimpleExpr};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Iden, SimpleExpr};
 use sea_orm::{
     Condition as Sql, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Select,
@@ -16,7 +16,7 @@ use super::counts;
 use super::entity::{group, user};
 use super::ids::{among, value};
 use super::query::{self, Field, Kind};
-use super::{Error, Read, Result};
+use super::{Error, Read, Result, Write};
 use crate::model::{Condition, ConfigurationId, Position, Slice};
 
 /// A table of resources.
@@ -86,21 +86,26 @@ impl Read {
         configuration: ConfigurationId,
         id: Uuid,
     ) -> Result<Option<E::Row>> {
-        let sql = select::<E>("id = $2");
+        let sql = select::<E>(&[], "id = $2");
         self.query_one(&sql, [configuration.as_uuid().into(), id.into()]).await
     }
 }
 
-/// One resource, and nobody else changes it until the transaction ends. It may
-/// become a member of groups meanwhile: that needs only that it stays.
-pub(super) async fn find_for_update<E: Resource, C: Rows>(
-    transaction: &C,
-    configuration: ConfigurationId,
-    id: Uuid,
-) -> Result<Option<E::Row>> {
-    // On SQLite nobody else writes at all, and no lock is written into the text.
-    let locked = one::<E>(configuration, id).lock(LockType::NoKeyUpdate);
-    Ok(transaction.row(locked.build(transaction.backend())).await?)
+impl Write {
+    /// One resource, with what is `also` to be read of it behind it. Nobody else
+    /// changes it until the transaction ends. It may become a member of groups
+    /// meanwhile: that needs only that it stays.
+    pub(super) async fn resource_for_update<E: Resource, T: FromRow>(
+        &self,
+        configuration: ConfigurationId,
+        id: Uuid,
+        also: &[Field],
+    ) -> Result<Option<T>> {
+        // On SQLite nobody else writes at all, and there is no such lock.
+        let one = format!("id = $2 {}", self.on_postgres("FOR NO KEY UPDATE"));
+        let values = [configuration.as_uuid().into(), id.into()];
+        Ok(self.query(select::<E>(also, &one), values).await?.pop())
+    }
 }
 
 /// A part of those for which the condition holds, in order of creation.
@@ -116,7 +121,7 @@ pub(super) async fn slice<E: Resource, C: Rows>(
     }
     let backend = connection.backend();
     if let (Some((column, value)), None, 0) = (equality(&condition), slice.after, slice.skip) {
-        let sql = select::<E>(&format!("{column} = $2 ORDER BY created_at, id LIMIT $3"));
+        let sql = select::<E>(&[], &format!("{column} = $2 ORDER BY created_at, id LIMIT $3"));
         let values = [configuration.as_uuid().into(), value.into(), slice.limit.into()];
         return Ok(connection.query(sql, values).await?);
     }
@@ -176,7 +181,7 @@ pub(super) async fn find_all<E: Resource, C: Rows>(
         return Ok(Vec::new());
     }
     let backend = connection.backend();
-    let sql = select::<E>(&format!("id{}", among(backend, "$2")));
+    let sql = select::<E>(&[], &format!("id{}", among(backend, "$2")));
     let values = [configuration.as_uuid().into(), value(backend, ids.iter().copied())];
     Ok(connection.query(sql, values).await?)
 }
@@ -203,21 +208,16 @@ pub(super) async fn count<E: Resource, C: Rows>(
     u64::try_from(counted.unwrap_or(0)).map_err(|_| Error::Corrupt("scim_directory_counts"))
 }
 
-/// [`COLUMNS`], written out, because every request runs one, of those of a
-/// configuration, `$1`, that a condition holds for.
-fn select<E: Resource>(condition: &str) -> String {
-    let more = E::MORE.iter().fold(String::new(), |more, field| more + ", " + field.unquoted());
+/// [`COLUMNS`], and what is `also` asked for behind them, written out, because every
+/// request runs one, of those of a configuration, `$1`, that a condition holds for.
+fn select<E: Resource>(also: &[Field], condition: &str) -> String {
+    let more = E::MORE.iter().chain(also);
+    let more = more.fold(String::new(), |more, field| more + ", " + field.unquoted());
     format!(
         "SELECT id, document, version, created_at, updated_at{more} FROM {} \
          WHERE configuration_id = $1 AND {condition}",
         E::default().table_name()
     )
-}
-
-fn one<E: Resource>(configuration: ConfigurationId, id: Uuid) -> Select<E> {
-    columns::<E>()
-        .filter(Expr::col(Field::ConfigurationId).eq(configuration.as_uuid()))
-        .filter(Expr::col(Field::Id).eq(id))
 }
 
 /// The rows of a walk for a condition that is simplified.

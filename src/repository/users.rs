@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{Expr, LockType, Query};
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set};
+use sea_orm::sea_query::{Expr, Query};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryTrait, Set};
 use uuid::Uuid;
 
 use super::connection::{Rows, from_row};
 use super::entity::user::{ActiveModel, Column, Entity};
-use super::query::Kind;
+use super::query::{Field, Kind};
 use super::relinking::Relink;
 use super::resources::{self, UserRow};
 use super::{Error, Read, Result, Write};
@@ -63,11 +63,9 @@ impl Write {
         configuration: ConfigurationId,
         id: UserId,
     ) -> Result<Option<LockedUser>> {
-        let row = Entity::find_by_id(key(configuration, id))
-            .select_only()
-            .columns(LOCKED)
-            .lock(LockType::NoKeyUpdate);
-        let row: Option<LockedRow> = self.select(&row).await?.pop();
+        let also = [Field::UserNameKey, Field::Active];
+        let id = id.as_uuid();
+        let row = self.resource_for_update::<Entity, LockedRow>(configuration, id, &also).await?;
         row.map(LockedUser::try_from).transpose()
     }
 
@@ -267,7 +265,7 @@ impl TryFrom<UserRow> for User {
     }
 }
 
-/// The values of [`LOCKED`].
+/// What is read of a user that is to be changed.
 struct LockedRow {
     user: UserRow,
     user_name_key: String,
@@ -275,19 +273,6 @@ struct LockedRow {
 }
 
 from_row!(LockedRow { user, user_name_key, active });
-
-/// What is read of a user that is to be changed.
-const LOCKED: [Column; 9] = [
-    Column::Id,
-    Column::Document,
-    Column::Version,
-    Column::CreatedAt,
-    Column::UpdatedAt,
-    Column::AccountId,
-    Column::AccountReason,
-    Column::UserNameKey,
-    Column::Active,
-];
 
 impl TryFrom<LockedRow> for LockedUser {
     type Error = Error;
@@ -307,7 +292,3 @@ pub(super) fn link(account: Option<Uuid>, reason: Option<i64>) -> Result<Link> {
 }
 
 const VERSION: &str = "scim_users.version";
-
-fn key(configuration: ConfigurationId, id: UserId) -> (Uuid, Uuid) {
-    (configuration.as_uuid(), id.as_uuid())
-}

@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::client::Client;
 use super::error::Error;
-use super::stored::object;
+use super::stored::CORRUPT;
 use crate::model::{GroupId, Member, MemberId, UserId};
 use crate::repository::Write;
-use crate::scim::protocol::resource;
+use crate::scim::protocol::resource::{self, NotOurs};
 use crate::scim::protocol::schema::{GROUP, ResourceType, USER};
 
 /// The attribute of these resources that no document says: it follows from
@@ -134,7 +134,7 @@ impl Entry {
         Ok(Self {
             value: id,
             reference: format!("{}{}/{id}", client.base_url, of.endpoint),
-            display: resource::display_name(&object(document)?).map(str::to_owned),
+            display: resource::display_name(document).map_err(|NotOurs| CORRUPT)?,
             kind: of.name,
         })
     }

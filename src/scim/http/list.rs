@@ -93,6 +93,9 @@ async fn write_resources(
         }
         projections.push((of.name, projection));
     }
+    // Once, and not in steps, of which each would copy what is there already.
+    let sizes = found.iter().zip(&derived).map(|((_, stored), derived)| stored.size(derived) + 1);
+    json.reserve(sizes.sum());
     for (place, (of, stored)) in found.iter().enumerate() {
         if place > 0 {
             json.push(b',');

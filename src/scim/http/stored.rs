@@ -61,7 +61,8 @@ pub fn is_same(one: &str, other: &str) -> bool {
     one == other || (one.len() == other.len() && read(one) == read(other))
 }
 
-const CORRUPT: repository::Error = repository::Error::Corrupt("document");
+/// For a document that is none of ours.
+pub const CORRUPT: repository::Error = repository::Error::Corrupt("document");
 
 impl Stored {
     /// The resource as filters and sorting see it, with attributes that follow
@@ -92,6 +93,11 @@ impl Stored {
         let derived = (derived_attribute(of), derived);
         resource::write(json, &self.document, &self.meta(client), derived, of, projection)
             .map_err(|_| CORRUPT)
+    }
+
+    /// About how many bytes [`Self::write`] writes at most.
+    pub fn size(&self, derived: &str) -> usize {
+        self.document.len() + derived.len() + resource::OURS
     }
 
     /// Its place in order of creation.

@@ -14,7 +14,7 @@ use super::schema::{Attribute, Kind, Mutability, ResourceType, Schema};
 use super::value::{self, Object};
 
 pub use content::{MAX_KEY, display_name, group_content, user_content};
-pub use outgoing::{Meta, NotOurs, etag, outgoing, write};
+pub use outgoing::{Meta, NotOurs, OURS, etag, outgoing, write};
 
 /// More names in one object are refused: each is looked for among the others,
 /// without regard to case.

@@ -1,9 +1,13 @@
 //! What is stored of a resource beside its document, to search by.
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::fault::Fault;
 use super::super::value::{self, Object};
+use super::NotOurs;
 use crate::model::{GroupContent, PrimaryEmail, UserContent};
 
 /// Larger resources, in bytes, are refused: a PATCH can only add so much, but
@@ -110,10 +114,31 @@ fn text<'a>(document: &'a Object, name: &str) -> Option<&'a str> {
     document.get(name).and_then(Value::as_str)
 }
 
-/// What a person or group is called where it is a member or has members.
-#[must_use]
-pub fn display_name(document: &Object) -> Option<&str> {
-    text(document, "displayName")
-        .or_else(|| document.get("name")?.get("formatted")?.as_str())
-        .or_else(|| text(document, "userName"))
+/// What a person or group is called where it is a member or has members, by a
+/// document of which nothing else is read.
+pub fn display_name(document: &str) -> Result<Option<String>, NotOurs> {
+    /// As written: a client may have sent anything as `name` of a group.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Names<'a> {
+        #[serde(borrow)]
+        display_name: Option<&'a RawValue>,
+        #[serde(borrow)]
+        name: Option<&'a RawValue>,
+        #[serde(borrow)]
+        user_name: Option<&'a RawValue>,
+    }
+
+    #[derive(Deserialize)]
+    struct Name {
+        formatted: Option<String>,
+    }
+
+    fn read<T: DeserializeOwned>(json: &RawValue) -> Option<T> {
+        serde_json::from_str(json.get()).ok()
+    }
+
+    let Names { display_name, name, user_name } = serde_json::from_str(document)?;
+    let formatted = || name.and_then(read::<Name>)?.formatted;
+    Ok(display_name.and_then(read).or_else(formatted).or_else(|| user_name.and_then(read)))
 }

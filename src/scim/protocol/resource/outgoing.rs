@@ -145,6 +145,9 @@ impl From<serde_json::Error> for NotOurs {
     }
 }
 
+/// About how many bytes more [`write`] writes of a resource than it is given.
+pub const OURS: usize = 512;
+
 fn write_whole(
     json: &mut Vec<u8>,
     document: &str,
@@ -152,8 +155,6 @@ fn write_whole(
     (name, values): (&str, &str),
     of: &ResourceType,
 ) -> Result<(), NotOurs> {
-    /// About what is added to what is given.
-    const OURS: usize = 512;
     json.reserve(document.len() + values.len() + OURS);
     json.extend_from_slice(b"{\"schemas\":[");
     serde_json::to_writer(&mut *json, of.schema.id)?;

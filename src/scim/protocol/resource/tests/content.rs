@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::super::schema::USER;
 use super::super::super::testing::object;
-use super::super::{display_name, group_content, incoming, user_content};
+use super::super::{NotOurs, display_name, group_content, incoming, user_content};
 use crate::model::UserContent;
 
 fn content(body: &Value) -> UserContent {
@@ -85,7 +85,13 @@ fn a_person_is_called_by_the_best_name_there_is() {
         (json!({ "userName": "u", "displayName": "D", "name": { "formatted": "F" } }), "D"),
         (json!({ "userName": "u", "name": { "formatted": "F" } }), "F"),
         (json!({ "userName": "u", "name": { "givenName": "G" } }), "u"),
+        // What the table of attributes does not know of a type is kept as it came.
+        (json!({ "displayName": "D", "name": "N" }), "D"),
+        (json!({ "userName": "u", "name": "N" }), "u"),
+        (json!({ "userName": "u", "name": { "formatted": 1 }, "displayName": null }), "u"),
     ] {
-        assert_eq!(display_name(&object(body)), Some(name));
+        assert_eq!(display_name(&body.to_string()), Ok(Some(name.to_owned())));
     }
+    assert_eq!(display_name("{}"), Ok(None));
+    assert_eq!(display_name("[]x"), Err(NotOurs));
 }
