@@ -1,17 +1,21 @@
 //! The log: one line per event, on standard error.
 
+use std::future::Future;
 use std::io::{self, IsTerminal, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tokio::task_local;
+use tracing::field::{DisplayValue, display};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::model::RequestId;
 use crate::settings::LogFormat;
 
 /// How long a line waits for others to be written with.
@@ -38,6 +42,25 @@ pub fn start(filter: Targets, format: LogFormat) -> anyhow::Result<Log> {
         .name("log".to_owned())
         .spawn(move || waiting.write_from_time_to_time())?;
     Ok(Log(lines))
+}
+
+task_local! {
+    static REQUEST: RequestId;
+}
+
+/// Works for a request, whose id [`request`] gives meanwhile.
+pub fn working_for<F: Future>(id: RequestId, work: F) -> impl Future<Output = F::Output> {
+    REQUEST.scope(id, work)
+}
+
+/// For which request this task works: the `id` of every line that is logged of it.
+///
+/// A span would say so by itself, but is entered and left each time that a future is
+/// polled, and by sqlx once more for every row, a tenth of what a small request costs.
+/// So there is one at level `debug` only.
+#[must_use]
+pub fn request() -> Option<DisplayValue<RequestId>> {
+    REQUEST.try_with(|id| display(*id)).ok()
 }
 
 /// The log of a process. Dropped, it has written everything.

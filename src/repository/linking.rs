@@ -1,5 +1,7 @@
 //! Which account a provisioned user belongs to.
 
+use std::sync::LazyLock;
+
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -146,20 +148,24 @@ impl Write {
         content: &UserContent,
         email: &PrimaryEmail,
     ) -> Result<Option<Found>> {
-        let (found, is_remembered) = (found("scim_accounts", "$1"), remembers("$4", "$7", "$8"));
-        // The update changes nothing. It locks the row, and answers it.
-        let sql = format!(
-            "INSERT INTO scim_accounts (organization_id, id, email, email_key, email_verified, \
-                 configuration_id, created_at, updated_at) \
-             SELECT owner.organization_id, $2, $3, $4, $5, owner.id, $6, $6 \
-             FROM scim_configurations AS owner \
-             WHERE owner.id = $1 AND NOT EXISTS \
-                 (SELECT 1 FROM scim_former_users AS former \
-                  WHERE former.organization_id = owner.organization_id AND {is_remembered}) \
-             ON CONFLICT (organization_id, email_key) \
-             DO UPDATE SET email_key = scim_accounts.email_key \
-             RETURNING {found}"
-        );
+        // Put together once: that takes as long as to run it. The update changes nothing.
+        // It locks the row, and answers it.
+        static SQL: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "INSERT INTO scim_accounts (organization_id, id, email, email_key, email_verified, \
+                     configuration_id, created_at, updated_at) \
+                 SELECT owner.organization_id, $2, $3, $4, $5, owner.id, $6, $6 \
+                 FROM scim_configurations AS owner \
+                 WHERE owner.id = $1 AND NOT EXISTS \
+                     (SELECT 1 FROM scim_former_users AS former \
+                      WHERE former.organization_id = owner.organization_id AND {}) \
+                 ON CONFLICT (organization_id, email_key) \
+                 DO UPDATE SET email_key = scim_accounts.email_key \
+                 RETURNING {}",
+                remembers("$4", "$7", "$8"),
+                found("scim_accounts", "$1")
+            )
+        });
         let values = [
             configuration.as_uuid().into(),
             new.as_uuid().into(),
@@ -170,7 +176,7 @@ impl Write {
             content.user_name_key.as_str().into(),
             content.external_id.clone().into(),
         ];
-        Ok(self.query(sql, values).await?.pop())
+        Ok(self.query(SQL.as_str(), values).await?.pop())
     }
 
     /// Whether a user has the account.

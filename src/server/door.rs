@@ -17,6 +17,7 @@ use super::unread_body;
 use crate::clock::{Clock, Random};
 use crate::model::RequestId;
 use crate::service::{Answer, Protocols};
+use crate::telemetry;
 
 /// Whether the process lives.
 pub const HEALTHZ: &str = "/healthz";
@@ -71,22 +72,23 @@ impl Door {
         self.0.random.fill(&mut random);
         let id = RequestId::new(self.0.clock.now(), random);
         request.extensions_mut().insert(id);
-        let id = id.to_string();
-        let header = HeaderValue::from_str(&id).expect("a UUID is a valid header value");
-        let (method, path) = (request.method(), request.uri().path());
-        let span = tracing::info_span!("request", %id, %method, path);
+        let header = HeaderValue::try_from(id.to_string());
+        let header = header.expect("a UUID is a valid header value");
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let span = tracing::debug_span!("request", %id);
         let begun = tokio::time::Instant::now();
         let answer = span.in_scope(|| self.passed_on(request));
-        async move {
+        let answer = async move {
             let mut response = answer.await?;
             response.headers_mut().insert(REQUEST_ID, header);
-            let status = response.status().as_u16();
+            let (path, status) = (uri.path(), response.status().as_u16());
             let grpc_status = response.headers().get("grpc-status");
             let grpc_status = grpc_status.and_then(|code| code.to_str().ok());
-            tracing::info!(status, grpc_status, elapsed = ?begun.elapsed(), "answered");
+            let elapsed = begun.elapsed();
+            tracing::info!(%id, %method, path, status, grpc_status, ?elapsed, "answered");
             Ok(response)
-        }
-        .instrument(span)
+        };
+        telemetry::working_for(id, answer).instrument(span)
     }
 
     fn passed_on(&self, request: Request) -> Answer {

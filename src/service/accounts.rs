@@ -19,6 +19,7 @@ use crate::proto::scimd::v1::{
     ListAccountsRequest, ListAccountsResponse,
 };
 use crate::repository::Repository;
+use crate::telemetry;
 
 /// Longer addresses, in bytes, have no index entry on PostgreSQL.
 const MAX_KEY: usize = 2_000;
@@ -98,7 +99,7 @@ impl Accounts {
             return Err(Error::AccountNotFound(id));
         }
 
-        tracing::info!(%caller.key, account = %id, "account deleted");
+        tracing::info!(id = telemetry::request(), %caller.key, account = %id, "account deleted");
         Ok(DeleteAccountResponse {})
     }
 

@@ -15,6 +15,7 @@ use crate::model::{
 };
 use crate::proto::scimd::v1::ErrorReason;
 use crate::repository;
+use crate::telemetry;
 
 /// How many fields an error names. gRPC has errors in headers, of which clients
 /// take 8 KiB or so.
@@ -264,7 +265,11 @@ fn busy(message: String) -> ConnectError {
 fn failed_store(error: &repository::Error) -> ConnectError {
     match error {
         repository::Error::Busy(_) | repository::Error::Deadlock(_) => {
-            tracing::warn!(error = error.chain(), "the database is busy");
+            tracing::warn!(
+                id = telemetry::request(),
+                error = error.chain(),
+                "the database is busy"
+            );
             busy("the database is busy and nothing was changed; try again".to_owned())
         }
         // Only said to identity providers, at the other door.
@@ -272,7 +277,7 @@ fn failed_store(error: &repository::Error) -> ConnectError {
         | repository::Error::Corrupt(_)
         | repository::Error::SchemaBehind
         | repository::Error::Database(_) => {
-            tracing::error!(error = error.chain(), "the store failed");
+            tracing::error!(id = telemetry::request(), error = error.chain(), "the store failed");
             reject(
                 Code::Internal,
                 ErrorReason::Internal,

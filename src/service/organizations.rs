@@ -17,6 +17,7 @@ use crate::proto::gitpod::v1::{
     UpdateScimConfigurationRequest, UpdateScimConfigurationResponse,
 };
 use crate::repository::Repository;
+use crate::telemetry;
 use crate::token::{Kind, PlainToken};
 
 /// The service. Requests reach it authenticated, within the caller's role, and
@@ -55,7 +56,7 @@ impl Organizations {
         let configuration = tx.create_configuration(new, &token.hash()).await?;
         tx.commit().await?;
 
-        tracing::info!(%caller.key, configuration = %configuration.id, "configuration created");
+        tracing::info!(id = telemetry::request(), %caller.key, configuration = %configuration.id, "configuration created");
         Ok(CreateScimConfigurationResponse {
             token: token.expose().to_owned(),
             token_expires_at: Some(configuration.token_expires_at.into()),
@@ -114,7 +115,7 @@ impl Organizations {
         let configuration = configuration.ok_or(Error::ConfigurationNotFound(id))?;
         tx.commit().await?;
 
-        tracing::info!(%caller.key, configuration = %id, "configuration updated");
+        tracing::info!(id = telemetry::request(), %caller.key, configuration = %id, "configuration updated");
         Ok(UpdateScimConfigurationResponse { scim_configuration: Some(configuration.into()) })
     }
 
@@ -132,7 +133,7 @@ impl Organizations {
         }
         tx.commit().await?;
 
-        tracing::info!(%caller.key, configuration = %id, "configuration deleted");
+        tracing::info!(id = telemetry::request(), %caller.key, configuration = %id, "configuration deleted");
         Ok(DeleteScimConfigurationResponse {})
     }
 
@@ -151,7 +152,7 @@ impl Organizations {
         let configuration = configuration.ok_or(Error::ConfigurationNotFound(id))?;
         tx.commit().await?;
 
-        tracing::info!(%caller.key, configuration = %id, "token regenerated");
+        tracing::info!(id = telemetry::request(), %caller.key, configuration = %id, "token regenerated");
         Ok(RegenerateScimTokenResponse {
             token: token.expose().to_owned(),
             token_expires_at: Some(configuration.token_expires_at.into()),

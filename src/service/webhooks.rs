@@ -26,6 +26,7 @@ use crate::proto::scimd::v1::{
 };
 use crate::repository::{Repository, Write};
 use crate::signing::{Keyring, SigningSecret};
+use crate::telemetry;
 
 mod message;
 
@@ -67,7 +68,7 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(%caller.key, endpoint = %id, "webhook endpoint created");
+        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, "webhook endpoint created");
         Ok(CreateWebhookEndpointResponse {
             webhook_endpoint,
             secret: secret.to_text().expose_secret().to_owned(),
@@ -131,7 +132,7 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(%caller.key, endpoint = %id, "webhook endpoint updated");
+        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, "webhook endpoint updated");
         Ok(UpdateWebhookEndpointResponse { webhook_endpoint })
     }
 
@@ -149,7 +150,7 @@ impl Webhooks {
         }
         tx.commit().await?;
 
-        tracing::info!(%caller.key, endpoint = %id, "webhook endpoint deleted");
+        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, "webhook endpoint deleted");
         Ok(DeleteWebhookEndpointResponse {})
     }
 
@@ -167,7 +168,7 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(%caller.key, endpoint = %id, "webhook endpoint paused");
+        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, "webhook endpoint paused");
         Ok(PauseWebhookEndpointResponse { webhook_endpoint })
     }
 
@@ -189,7 +190,7 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(%caller.key, endpoint = %id, after, "webhook endpoint resumed");
+        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, after, "webhook endpoint resumed");
         Ok(ResumeWebhookEndpointResponse { webhook_endpoint })
     }
 
@@ -222,7 +223,7 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(%caller.key, endpoint = %id, secret = %added.id, "webhook secret added");
+        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, secret = %added.id, "webhook secret added");
         Ok(AddWebhookSecretResponse {
             webhook_endpoint,
             secret_id: added.id.to_string(),
@@ -251,7 +252,7 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(%caller.key, endpoint = %id, %secret, "webhook secret removed");
+        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, %secret, "webhook secret removed");
         Ok(RemoveWebhookSecretResponse { webhook_endpoint })
     }
 

@@ -55,14 +55,25 @@ on_both_engines! {
 
     async fn the_outcome_of_a_request_is_logged_under_its_id(server: TestServer) {
         // Its ids are random: the log is that of all tests.
-        let server = server.replica().await;
-        let url = format!("{}/gitpod.v1.OrganizationService/ListSCIMConfigurations?token=x", server.url);
+        let replica = server.replica().await;
+        let url = format!("{}/gitpod.v1.OrganizationService/ListSCIMConfigurations?token=x", replica.url);
         let answer = reqwest::Client::new().post(url).json(&json!({})).send().await.unwrap();
-        let logged = logged(&request_id(&answer));
-        let outcome = logged.iter().find(|line| line.contains(" answered ")).unwrap();
+        let lines = logged(&request_id(&answer));
+        let outcome = lines.iter().find(|line| line.contains(" answered ")).unwrap();
         assert!(outcome.contains(" INFO ") && outcome.contains("status=401"), "{outcome}");
         assert!(outcome.contains("method=POST"), "{outcome}");
         assert!(outcome.contains(r#"path="/gitpod.v1.OrganizationService/ListSCIMConfigurations""#), "{outcome}");
+
+        let key = server.key(Scope::Platform, Role::Admin, None).await;
+        let url = format!("{}/gitpod.v1.OrganizationService/CreateSCIMConfiguration", replica.url);
+        let body = json!({
+            "organizationId": server.organization().to_string(),
+            "ssoConfigurationId": server.organization().to_string(),
+        });
+        let answer = reqwest::Client::new().post(url).bearer_auth(&key).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let change = logged(&request_id(&answer));
+        assert!(change.iter().any(|line| line.contains(" configuration created ")), "{change:#?}");
     }
 
     async fn a_server_that_works_is_alive_ready_and_serving(server: TestServer) {
@@ -167,17 +178,22 @@ fn request_id(answer: &Response) -> String {
     answer.headers()["x-request-id"].to_str().unwrap().to_owned()
 }
 
-/// The lines that were logged of a request.
+/// The lines that were logged of a request, and say so without the span that there
+/// is at level `debug` only.
 fn logged(id: &str) -> Vec<String> {
     let log = std::fs::read(run_directory().join("trace.log")).unwrap();
     let log = String::from_utf8_lossy(&log);
-    let begins = format!("request{{id={id} ");
-    log.lines().filter(|line| line.contains(&begins)).map(str::to_owned).collect()
+    let (in_span, own) = (format!("request{{id={id}}}: "), format!(" id={id} "));
+    let lines = log.lines().filter(|line| line.contains(&in_span) && line.contains(&own));
+    lines.map(str::to_owned).collect()
 }
 
 fn is_in_the_log(id: &str) {
     let logged = logged(id);
     let cause = logged.iter().find(|line| line.contains(" ERROR "));
     let cause = cause.unwrap_or_else(|| panic!("no error: {logged:#?}"));
-    assert!(cause.contains(r#"the store failed error="the database failed: "#), "{cause}");
+    assert!(
+        cause.contains("the store failed") && cause.contains(r#" error="the database failed: "#),
+        "{cause}"
+    );
 }

@@ -12,6 +12,7 @@ use crate::auth;
 use crate::model::{LinkReason, LinkRefusal};
 use crate::repository;
 use crate::scim::protocol::fault::{Fault, ScimType};
+use crate::telemetry;
 
 /// How soon a client may try again, in whole seconds: Okta takes no date. Within
 /// one, a rate limit has room for requests again.
@@ -274,7 +275,11 @@ fn refused_link(refusal: &LinkRefusal) -> Told {
 fn failed_store(error: &repository::Error) -> Told {
     match error {
         repository::Error::Busy(_) | repository::Error::Deadlock(_) => {
-            tracing::warn!(error = error.chain(), "the database is busy");
+            tracing::warn!(
+                id = telemetry::request(),
+                error = error.chain(),
+                "the database is busy"
+            );
             Told::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The database is busy and nothing was changed. Try again.",
@@ -284,7 +289,7 @@ fn failed_store(error: &repository::Error) -> Told {
         repository::Error::Corrupt(_)
         | repository::Error::SchemaBehind
         | repository::Error::Database(_) => {
-            tracing::error!(error = error.chain(), "the store failed");
+            tracing::error!(id = telemetry::request(), error = error.chain(), "the store failed");
             Told::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Internal error. Report the X-Request-Id of this answer to the operator.",

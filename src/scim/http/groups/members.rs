@@ -13,6 +13,7 @@ use crate::scim::protocol::fault::Fault;
 use crate::scim::protocol::filter::Filter;
 use crate::scim::protocol::patch::MemberOperation;
 use crate::settings::UnknownMembers;
+use crate::telemetry;
 
 /// A group within itself, through however many others, has no end.
 pub async fn refuse_circle(
@@ -95,7 +96,7 @@ pub fn allow_stray(client: &Client, stray: Option<Fault>) -> Result<(), Error> {
     match (client.unknown_members, stray) {
         (UnknownMembers::Refuse, Some(fault)) => Err(fault.into()),
         (UnknownMembers::Ignore, Some(fault)) => {
-            tracing::info!(%fault, "a member was left out");
+            tracing::info!(id = telemetry::request(), %fault, "a member was left out");
             Ok(())
         }
         (_, None) => Ok(()),
@@ -115,7 +116,9 @@ pub async fn resolved(
     if !unknown.is_empty() {
         match client.unknown_members {
             UnknownMembers::Refuse => return Err(Error::no_such_members(&unknown)),
-            UnknownMembers::Ignore => tracing::info!(?unknown, "members were left out"),
+            UnknownMembers::Ignore => {
+                tracing::info!(id = telemetry::request(), ?unknown, "members were left out");
+            }
         }
     }
     Ok(members.into_iter().collect())
