@@ -53,6 +53,11 @@ pub fn working_for<F: Future>(id: RequestId, work: F) -> impl Future<Output = F:
     REQUEST.scope(id, work)
 }
 
+/// The same of work that waits for nothing: a part of an answer that is long begun.
+pub fn working_now_for<T>(id: RequestId, work: impl FnOnce() -> T) -> T {
+    REQUEST.sync_scope(id, work)
+}
+
 /// For which request this task works: the `id` of every line that is logged of it.
 ///
 /// A span would say so by itself, but is entered and left each time that a future is

@@ -6,7 +6,7 @@
 //! whoever has it keeps the others waiting.
 
 use std::fmt::Write as _;
-use std::sync::PoisonError;
+use std::sync::{OnceLock, PoisonError};
 
 use sea_orm::{DbBackend, Value};
 use uuid::Uuid;
@@ -228,7 +228,10 @@ impl Write {
         {
             return Err(Error::ConfigurationGone);
         }
-        let sql = statement(self.backend(), feed, events.len());
+        let sql = match events.len() {
+            1 => statement_of_one(self.backend(), feed).to_owned(),
+            more => statement(self.backend(), feed, more),
+        };
         let mut values: Vec<Value> =
             vec![feed.id().into(), count.into(), self.now.as_micros().into(), is_end.into()];
         for event in events {
@@ -280,6 +283,15 @@ fn counted_on_sqlite(feed: Feed) -> String {
         Feed::OwnerOf(_) => "SELECT organization_id, $2 FROM scim_configurations WHERE id = $1",
         Feed::Of(_) => "VALUES ($1, $2)",
     })
+}
+
+/// That of [`statement`] for one event, which nearly every change has: put together
+/// once, for it is long and always the same.
+fn statement_of_one(backend: DbBackend, feed: Feed) -> &'static str {
+    static STATEMENTS: [[OnceLock<String>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
+    let engine = usize::from(backend == DbBackend::Sqlite);
+    let kind = usize::from(matches!(feed, Feed::Of(_)));
+    STATEMENTS[engine][kind].get_or_init(|| statement(backend, feed, 1))
 }
 
 /// The statement that writes so many events, all rows in one round trip. On

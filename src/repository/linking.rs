@@ -148,8 +148,8 @@ impl Write {
         content: &UserContent,
         email: &PrimaryEmail,
     ) -> Result<Option<Found>> {
-        // Put together once: that takes as long as to run it. The update changes nothing.
-        // It locks the row, and answers it.
+        // Put together once, for it is long and always the same. The update changes
+        // nothing: it locks the row, and answers it.
         static SQL: LazyLock<String> = LazyLock::new(|| {
             format!(
                 "INSERT INTO scim_accounts (organization_id, id, email, email_key, email_verified, \

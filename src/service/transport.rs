@@ -25,6 +25,7 @@ use super::methods;
 use super::rules::{self, Validate};
 use super::wire::Wire;
 use crate::auth::{Access, Caller};
+use crate::telemetry;
 
 /// A service as tonic's generated stubs want it.
 pub struct Grpc<S>(pub Arc<S>);
@@ -60,7 +61,8 @@ impl<S> Grpc<S> {
     {
         let caller = caller_of(&request);
         let stream = call(&self.0, caller, request.into_inner(), method).await?;
-        Ok(tonic::Response::new(stream.map(|part| part.map_err(Into::into)).boxed()))
+        let stream = stream.map(move |part| part.map_err(|error| told(caller, error)));
+        Ok(tonic::Response::new(stream.boxed()))
     }
 }
 
@@ -127,11 +129,17 @@ where
                     return Err(ConnectError::from(Error::from(violation)));
                 }
                 let stream = call(&service, caller, request.message, method).await?;
-                let stream = stream.map(|part| part.map(Wire::new).map_err(ConnectError::from));
+                let stream = stream
+                    .map(move |part| part.map(Wire::new).map_err(|error| told(caller, error)));
                 Ok(ConnectResponse(StreamBody::new(stream.boxed())))
             }
         },
     )
+}
+
+/// An error in the middle of a stream, logged as one of its request.
+fn told<E: From<Error>>(caller: Caller, error: Error) -> E {
+    telemetry::working_now_for(caller.request, || error.into())
 }
 
 /// What every protocol does with a request once it is a message.

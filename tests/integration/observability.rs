@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::{Response, Url};
 use scimd::model::{DatabaseUrl, Role, Scope};
 use scimd::proto::gitpod::v1::ListScimConfigurationsRequest;
+use scimd::proto::scimd::v1::StreamEventsRequest;
 use sea_orm::{ConnectionTrait as _, Database};
 use serde_json::json;
 use tonic::Code;
@@ -15,6 +16,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::directory;
 use crate::harness::{Client, TestDatabase, TestServer, on_both_engines, run_directory};
 
 on_both_engines! {
@@ -113,6 +115,9 @@ on_both_engines! {
         // Its ids are random: the log is that of all tests.
         let replica = server.replica().await;
         let mut grpc = Client::new(&replica.url, Some(&key)).grpc().await;
+        let request = StreamEventsRequest { organization_id: organization.to_string(), after: 0 };
+        let mut directory = directory::grpc(&replica.url, &key).await;
+        let stream = directory.stream_events(request).await.unwrap();
         lose(&server.database).await;
 
         let url = format!("{}/gitpod.v1.OrganizationService/ListSCIMConfigurations", replica.url);
@@ -129,6 +134,15 @@ on_both_engines! {
         let failure = grpc.list_scim_configurations(ListScimConfigurationsRequest::default()).await.unwrap_err();
         assert_eq!((failure.code(), failure.message()), (Code::Internal, sentence));
         is_in_the_log(failure.metadata().get("x-request-id").unwrap().to_str().unwrap());
+
+        // Of an answer that had begun before.
+        let id = stream.metadata().get("x-request-id").unwrap().to_str().unwrap().to_owned();
+        let mut stream = stream.into_inner();
+        let failure = loop {
+            if let Err(failure) = stream.message().await { break failure }
+        };
+        assert_eq!((failure.code(), failure.message()), (Code::Internal, sentence));
+        is_in_the_log(&id);
 
         let url = format!("{}/scim/v2/{}/ServiceProviderConfig", replica.url, created.id());
         let answer = reqwest::Client::new().get(url).bearer_auth(created.token()).send().await.unwrap();
@@ -183,9 +197,8 @@ fn request_id(answer: &Response) -> String {
 fn logged(id: &str) -> Vec<String> {
     let log = std::fs::read(run_directory().join("trace.log")).unwrap();
     let log = String::from_utf8_lossy(&log);
-    let (in_span, own) = (format!("request{{id={id}}}: "), format!(" id={id} "));
-    let lines = log.lines().filter(|line| line.contains(&in_span) && line.contains(&own));
-    lines.map(str::to_owned).collect()
+    let own = format!(" id={id} ");
+    log.lines().filter(|line| line.contains(&own)).map(str::to_owned).collect()
 }
 
 fn is_in_the_log(id: &str) {
