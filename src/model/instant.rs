@@ -61,8 +61,8 @@ impl From<SystemTime> for Instant {
     }
 }
 
-/// 9999-12-31T23:59:59Z, beyond which RFC 3339 has no form.
-const LAST_WRITTEN: Duration = Duration::from_secs(253_402_300_799);
+/// 9999-12-31T23:59:59Z, beyond which RFC 3339 has no form, since 1970.
+pub const LAST_WRITTEN: Duration = Duration::from_secs(253_402_300_799);
 
 /// Writes RFC 3339 in UTC with six digits: `2026-11-23T20:15:00.000000Z`.
 impl fmt::Display for Instant {

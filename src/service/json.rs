@@ -10,6 +10,8 @@ use prost_types::{Struct, Timestamp, Value};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::model::LAST_WRITTEN;
+
 include!(concat!(env!("OUT_DIR"), "/json.rs"));
 
 /// What is a text in JSON: 64-bit numbers, durations.
@@ -26,11 +28,9 @@ struct Moment<'a>(&'a Timestamp);
 
 impl Serialize for Moment<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// 9999-12-31T23:59:59Z.
-        const LAST: u64 = 253_402_300_799;
         let Timestamp { seconds, nanos } = *self.0;
         match (u64::try_from(seconds), u32::try_from(nanos)) {
-            (Ok(seconds @ ..=LAST), Ok(nanos @ ..1_000_000_000)) => {
+            (Ok(seconds), Ok(nanos @ ..1_000_000_000)) if seconds <= LAST_WRITTEN.as_secs() => {
                 let at = UNIX_EPOCH + Duration::new(seconds, nanos);
                 serializer.collect_str(&match nanos {
                     0 => humantime::format_rfc3339_seconds(at),

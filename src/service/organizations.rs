@@ -56,7 +56,12 @@ impl Organizations {
         let configuration = tx.create_configuration(new, &token.hash()).await?;
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, configuration = %configuration.id, "configuration created");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            configuration = %configuration.id,
+            "configuration created"
+        );
         Ok(CreateScimConfigurationResponse {
             token: token.expose().to_owned(),
             token_expires_at: Some(configuration.token_expires_at.into()),
@@ -115,7 +120,12 @@ impl Organizations {
         let configuration = configuration.ok_or(Error::ConfigurationNotFound(id))?;
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, configuration = %id, "configuration updated");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            configuration = %id,
+            "configuration updated"
+        );
         Ok(UpdateScimConfigurationResponse { scim_configuration: Some(configuration.into()) })
     }
 
@@ -133,7 +143,12 @@ impl Organizations {
         }
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, configuration = %id, "configuration deleted");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            configuration = %id,
+            "configuration deleted"
+        );
         Ok(DeleteScimConfigurationResponse {})
     }
 
@@ -152,7 +167,12 @@ impl Organizations {
         let configuration = configuration.ok_or(Error::ConfigurationNotFound(id))?;
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, configuration = %id, "token regenerated");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            configuration = %id,
+            "token regenerated"
+        );
         Ok(RegenerateScimTokenResponse {
             token: token.expose().to_owned(),
             token_expires_at: Some(configuration.token_expires_at.into()),

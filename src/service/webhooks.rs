@@ -68,7 +68,12 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, "webhook endpoint created");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            endpoint = %id,
+            "webhook endpoint created"
+        );
         Ok(CreateWebhookEndpointResponse {
             webhook_endpoint,
             secret: secret.to_text().expose_secret().to_owned(),
@@ -132,7 +137,12 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, "webhook endpoint updated");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            endpoint = %id,
+            "webhook endpoint updated"
+        );
         Ok(UpdateWebhookEndpointResponse { webhook_endpoint })
     }
 
@@ -150,7 +160,12 @@ impl Webhooks {
         }
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, "webhook endpoint deleted");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            endpoint = %id,
+            "webhook endpoint deleted"
+        );
         Ok(DeleteWebhookEndpointResponse {})
     }
 
@@ -168,7 +183,12 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, "webhook endpoint paused");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            endpoint = %id,
+            "webhook endpoint paused"
+        );
         Ok(PauseWebhookEndpointResponse { webhook_endpoint })
     }
 
@@ -190,7 +210,13 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, after, "webhook endpoint resumed");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            endpoint = %id,
+            after,
+            "webhook endpoint resumed"
+        );
         Ok(ResumeWebhookEndpointResponse { webhook_endpoint })
     }
 
@@ -223,7 +249,13 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, secret = %added.id, "webhook secret added");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            endpoint = %id,
+            secret = %added.id,
+            "webhook secret added"
+        );
         Ok(AddWebhookSecretResponse {
             webhook_endpoint,
             secret_id: added.id.to_string(),
@@ -252,7 +284,13 @@ impl Webhooks {
         let webhook_endpoint = Some(changed(&tx, endpoint).await?);
         tx.commit().await?;
 
-        tracing::info!(id = telemetry::request(), %caller.key, endpoint = %id, %secret, "webhook secret removed");
+        tracing::info!(
+            id = telemetry::request(),
+            %caller.key,
+            endpoint = %id,
+            %secret,
+            "webhook secret removed"
+        );
         Ok(RemoveWebhookSecretResponse { webhook_endpoint })
     }
 
