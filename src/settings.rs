@@ -247,10 +247,12 @@ impl FromStr for LogFilter {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // To the filter a word alone may be a module, of which it then logs all:
-        // a mistyped level would silence everything else.
+        // To the filter a word alone may be a module, of which it then logs all, and so
+        // may be what means a span to others: a mistyped level would silence everything
+        // else.
         let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
-        let clear = text.split(',').all(|directive| directive.contains('=') || is_level(directive));
+        let clear = !text.contains('[')
+            && text.split(',').all(|directive| directive.contains('=') || is_level(directive));
         text.parse().ok().filter(|_| clear).map(Self).ok_or(
             "must be a level (error, warn, info, debug, trace) or a list such as scimd=debug,sqlx=warn",
         )

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use scimd::model::DatabaseUrl;
-use scimd::settings::{Flags, LogFormat, Settings, UnknownMembers};
+use scimd::settings::{Flags, LogFilter, LogFormat, Settings, UnknownMembers};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -339,6 +339,13 @@ fn a_password_in_a_database_url_is_not_shown() {
     }
     let said = refused(read(unfinished, &[], Flags::default()));
     assert!(said.contains("/scimd.toml") && said.contains("line 2"), "{said}");
+}
+
+#[test]
+fn a_filter_of_the_log_that_would_silence_everything_else_is_refused() {
+    for wrong in ["inf", "scimd", "info,scimd", "[request]=debug", "[request{id=1}]", "scimd=loud"] {
+        assert!(wrong.parse::<LogFilter>().is_err(), "{wrong}");
+    }
 }
 
 #[tokio::test]
