@@ -343,7 +343,8 @@ fn a_password_in_a_database_url_is_not_shown() {
 
 #[test]
 fn a_filter_of_the_log_that_would_silence_everything_else_is_refused() {
-    for wrong in ["inf", "scimd", "info,scimd", "[request]=debug", "[request{id=1}]", "scimd=loud"] {
+    for wrong in ["inf", "scimd", "info,scimd", "[request]=debug", "[request{id=1}]", "scimd=loud"]
+    {
         assert!(wrong.parse::<LogFilter>().is_err(), "{wrong}");
     }
 }
