@@ -13,7 +13,7 @@ pub struct Answer {
     /// 200, 201, 204 or 304.
     pub status: StatusCode,
     /// What to show, as JSON; nothing with 204 and 304.
-    pub body: Option<String>,
+    pub body: Option<Vec<u8>>,
     /// Where the resource is.
     pub location: Option<String>,
     /// Which version of it this is.
@@ -23,17 +23,12 @@ pub struct Answer {
 impl Answer {
     /// 200 with a body that is no resource.
     pub fn of(body: Object) -> Self {
-        Self::text(Value::Object(body).to_string())
+        Self::written(Value::Object(body).to_string().into_bytes())
     }
 
     /// The same of a body that is written already.
-    pub fn text(body: String) -> Self {
-        Self { status: StatusCode::OK, body: Some(body), location: None, etag: None }
-    }
-
-    /// JSON that we wrote, as text.
-    pub fn utf8(json: Vec<u8>) -> String {
-        String::from_utf8(json).expect("JSON is written as UTF-8")
+    pub fn written(json: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, body: Some(json), location: None, etag: None }
     }
 
     /// 204.

@@ -1,7 +1,7 @@
 //! Attributes that follow from memberships: `groups` of users, `members` of
 //! groups.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -42,13 +42,27 @@ pub async fn derive(
 async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Vec<String>, Error> {
     let ids: Vec<_> = users.iter().copied().map(UserId::from).collect();
     let groups = client.repository.read().groups_of(client.configuration, &ids).await?;
-    let places: HashMap<_, _> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-    let mut derived = vec![Array::default(); users.len()];
+    let mut places: Vec<_> = users.iter().map(Uuid::as_u128).zip(0..).collect();
+    places.sort_unstable();
+    let place_of = |user: &UserId| {
+        let id = user.as_uuid().as_u128();
+        Some(places[places.binary_search_by_key(&id, |(id, _)| *id).ok()?].1)
+    };
+    let mut entries = Vec::with_capacity(groups.len());
+    let mut lengths = vec![0; users.len()];
     for group in groups {
         let entry = Entry::new(client, group.id.as_uuid(), &GROUP, &group.document)?;
         let entry = json(&Entry { kind: "direct", ..entry });
-        for place in group.users.iter().filter_map(|user| places.get(user)) {
-            derived[*place].push(&entry);
+        let places: Vec<usize> = group.users.iter().filter_map(place_of).collect();
+        for place in &places {
+            lengths[*place] += entry.len();
+        }
+        entries.push((entry, places));
+    }
+    let mut derived: Vec<_> = lengths.into_iter().map(Array::with_capacity).collect();
+    for (entry, places) in entries {
+        for place in places {
+            derived[place].push(&entry);
         }
     }
     Ok(derived.into_iter().map(Array::end).collect())
@@ -133,7 +147,7 @@ impl Entry {
     ) -> Result<Self, Error> {
         Ok(Self {
             value: id,
-            reference: format!("{}{}/{id}", client.base_url, of.endpoint),
+            reference: resource::location(&client.base_url, of, id),
             display: resource::display_name(document).map_err(|NotOurs| CORRUPT)?,
             kind: of.name,
         })
@@ -157,6 +171,13 @@ fn json(entry: &Entry) -> String {
 struct Array(String);
 
 impl Array {
+    /// With room for some elements that have this length together.
+    fn with_capacity(length: usize) -> Self {
+        // What is between and around them is seldom longer.
+        const AROUND: usize = 16;
+        Self(String::with_capacity(if length == 0 { 0 } else { length + AROUND }))
+    }
+
     fn push(&mut self, element: &str) {
         self.0.push(if self.0.is_empty() { '[' } else { ',' });
         self.0.push_str(element);

@@ -67,7 +67,7 @@ pub async fn list(
     json.extend_from_slice(b",\"Resources\":[");
     write_resources(&mut json, client, types, &page.found, parameters).await?;
     json.extend_from_slice(b"]}");
-    Ok(Answer::text(Answer::utf8(json)))
+    Ok(Answer::written(json))
 }
 
 /// Writes what the client sees of these resources, in their order. What follows from

@@ -121,9 +121,8 @@ impl Stored {
     ) -> Result<Answer, Error> {
         let mut body = Vec::new();
         self.write(&mut body, client, of, derived, projection)?;
-        let body = Some(Answer::utf8(body));
         let location = Some(self.meta(client).location(of));
-        Ok(Answer { status, body, location, etag: Some(self.etag()) })
+        Ok(Answer { status, body: Some(body), location, etag: Some(self.etag()) })
     }
 
     /// What the server knows of the resource; nothing of the document is copied.

@@ -5,6 +5,7 @@ mod content;
 mod outgoing;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,7 +15,8 @@ use super::schema::{Attribute, Kind, Mutability, ResourceType, Schema};
 use super::value::{self, Object};
 
 pub use content::{MAX_KEY, display_name, group_content, user_content};
-pub use outgoing::{Meta, NotOurs, OURS, etag, outgoing, write};
+pub use outgoing::{Meta, NotOurs, etag, location, outgoing, write};
+pub use whole::OURS;
 
 /// More names in one object are refused: each is looked for among the others,
 /// without regard to case.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::super::projection::{Part, Projection};
 use super::super::schema::ResourceType;
 use super::super::value::Object;
+use super::whole;
 use crate::model::Instant;
 
 /// What the server knows of a resource, and no document says.
@@ -36,40 +37,19 @@ pub fn etag(version: u64) -> String {
     format!("W/\"{version}\"")
 }
 
+/// The URI of a resource.
+#[must_use]
+pub fn location(base_url: &str, of: &ResourceType, id: Uuid) -> String {
+    let mut id_text = Uuid::encode_buffer();
+    [base_url, of.endpoint, "/", id.as_hyphenated().encode_lower(&mut id_text)].concat()
+}
+
 impl Meta<'_> {
     /// The URI of the resource.
     #[must_use]
     pub fn location(&self, of: &ResourceType) -> String {
-        format!("{}{}/{}", self.base_url, of.endpoint, self.id)
+        location(self.base_url, of, self.id)
     }
-
-    /// The attribute `meta`.
-    fn attribute(&self, of: &ResourceType) -> Attribute {
-        Attribute {
-            resource_type: of.name,
-            created: self.created,
-            last_modified: self.last_modified,
-            location: self.location(of),
-            version: etag(self.version),
-        }
-    }
-}
-
-/// RFC 7643 3.1.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Attribute {
-    resource_type: &'static str,
-    #[serde(serialize_with = "as_text")]
-    created: Instant,
-    #[serde(serialize_with = "as_text")]
-    last_modified: Instant,
-    location: String,
-    version: String,
-}
-
-fn as_text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
 }
 
 /// A stored document as a client sees it, with all there is to see; `derived`
@@ -92,7 +72,8 @@ pub fn outgoing(
     if let Some((name, values)) = derived.filter(|(_, values)| !values.is_empty()) {
         resource.insert(name.to_owned(), Value::Array(values));
     }
-    resource.insert("meta".to_owned(), json!(meta.attribute(of)));
+    let meta = serde_json::from_str(&whole::meta(meta, of)).expect("JSON that we wrote");
+    resource.insert("meta".to_owned(), meta);
     resource
 }
 
@@ -111,7 +92,7 @@ pub fn write(
     projection: &Projection,
 ) -> Result<(), NotOurs> {
     if projection.is_whole() {
-        return write_whole(json, document, meta, derived, of);
+        return whole::write(json, document, meta, derived, of);
     }
     let Entries(entries) = serde_json::from_str(document)?;
     let is_extension =
@@ -129,7 +110,7 @@ pub fn write(
     if !derived.1.is_empty() {
         shown.add_json(derived.0, derived.1)?;
     }
-    shown.add("meta", &meta.attribute(of))?;
+    shown.add_json("meta", &whole::meta(meta, of))?;
     json.push(b'}');
     Ok(())
 }
@@ -142,87 +123,6 @@ pub struct NotOurs;
 impl From<serde_json::Error> for NotOurs {
     fn from(_: serde_json::Error) -> Self {
         Self
-    }
-}
-
-/// About how many bytes more [`write`] writes of a resource than it is given.
-pub const OURS: usize = 512;
-
-fn write_whole(
-    json: &mut Vec<u8>,
-    document: &str,
-    meta: &Meta<'_>,
-    (name, values): (&str, &str),
-    of: &ResourceType,
-) -> Result<(), NotOurs> {
-    json.reserve(document.len() + values.len() + OURS);
-    json.extend_from_slice(b"{\"schemas\":[");
-    serde_json::to_writer(&mut *json, of.schema.id)?;
-    for extension in extensions(document)? {
-        json.push(b',');
-        json.extend_from_slice(extension.as_bytes());
-    }
-    json.extend_from_slice(b"],\"id\":");
-    serde_json::to_writer(&mut *json, &meta.id)?;
-    let attributes = &document[1..document.len() - 1];
-    if !attributes.is_empty() {
-        json.push(b',');
-        json.extend_from_slice(attributes.as_bytes());
-    }
-    if !values.is_empty() {
-        json.push(b',');
-        serde_json::to_writer(&mut *json, name)?;
-        json.push(b':');
-        json.extend_from_slice(values.as_bytes());
-    }
-    json.extend_from_slice(b",\"meta\":");
-    serde_json::to_writer(&mut *json, &meta.attribute(of))?;
-    json.push(b'}');
-    Ok(())
-}
-
-/// The extensions that a document has, each as it is written: a text in JSON. Only
-/// where texts, objects and arrays begin and end is looked at, in JSON without white
-/// space between them.
-fn extensions(document: &str) -> Result<Vec<&str>, NotOurs> {
-    let json = document.as_bytes();
-    let mut found = Vec::new();
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while let Some(byte) = json.get(at) {
-        match byte {
-            b'"' => {
-                let end = end_of_text(json, at).ok_or(NotOurs)?;
-                let is_top_name = depth == 1 && json.get(end) == Some(&b':');
-                if is_top_name && json.get(end + 1) == Some(&b'{') {
-                    // Names of attributes have no colons.
-                    found.extend(Some(&document[at..end]).filter(|name| name.contains(':')));
-                }
-                at = end;
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.checked_sub(1).ok_or(NotOurs)?,
-            _ => {}
-        }
-        at += 1;
-        if depth == 0 {
-            break;
-        }
-    }
-    let is_object = json.first() == Some(&b'{') && json.last() == Some(&b'}');
-    if is_object && depth == 0 && at == json.len() { Ok(found) } else { Err(NotOurs) }
-}
-
-/// Behind the quote that ends the text whose first one is at `start`.
-fn end_of_text(json: &[u8], start: usize) -> Option<usize> {
-    let mut at = start + 1;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
-        if json[at] == b'"' {
-            return Some(at + 1);
-        }
-        at += 2;
     }
 }
 

@@ -66,7 +66,23 @@ fn an_empty_list_is_not_shown_and_only_objects_under_uris_are_schemas() {
 
 #[test]
 fn a_document_that_is_none_of_ours_is_not_written_out() {
-    for wrong in ["", "[]", "{", "{}x", "null", "{}{}", "{]", r#"{"a"#, r#"{"a":{}"#, r#"{"a\"#] {
+    for wrong in [
+        "",
+        "[]",
+        "{",
+        "{}x",
+        "null",
+        "{}{}",
+        "{]",
+        r#"{"a"#,
+        r#"{"a":{}"#,
+        r#"{"a\"#,
+        "[}",
+        "{}]",
+        "}",
+        r#"{"a":"}"#,
+        r#"{"a":"\"}"#,
+    ] {
         let all = Projection::default();
         let meta = meta(Uuid::nil(), "https://scim.test");
         let written = write(&mut Vec::new(), wrong, &meta, ("groups", ""), &USER, &all);
