@@ -18,6 +18,19 @@ use crate::model::{
 };
 use crate::token::TokenHash;
 
+/// A configuration for which the condition holds.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, organization_id, name, enabled, sso_configuration_id, \
+                 allow_unverified_email_account_linking, token_hash, token_lifetime, \
+                 token_expires_at, created_at, updated_at \
+             FROM scim_configurations WHERE ",
+            $condition
+        )
+    };
+}
+
 impl Read {
     /// The configuration, if it exists within `scope`.
     pub async fn configuration(
@@ -26,10 +39,10 @@ impl Read {
         id: ConfigurationId,
     ) -> Result<Option<Configuration>> {
         let row: Option<Model> = match scope.organization() {
-            None => self.query_one(&select("id = $1"), [id.as_uuid().into()]).await?,
+            None => self.query_one(select!("id = $1"), [id.as_uuid().into()]).await?,
             Some(own) => {
                 let values = [id.as_uuid().into(), own.as_uuid().into()];
-                self.query_one(&select("id = $1 AND organization_id = $2"), values).await?
+                self.query_one(select!("id = $1 AND organization_id = $2"), values).await?
             }
         };
         Ok(row.map(Configuration::from))
@@ -42,7 +55,7 @@ impl Read {
         hash: &TokenHash,
     ) -> Result<Option<Configuration>> {
         let values = [id.as_uuid().into(), StoredHash::from(hash).into()];
-        let row = self.query_one(&select("id = $1 AND token_hash = $2"), values).await?;
+        let row = self.query_one(select!("id = $1 AND token_hash = $2"), values).await?;
         Ok(row.map(|row: Model| row.into()))
     }
 
@@ -251,16 +264,6 @@ impl From<Model> for Configuration {
             updated_at: Instant::from_micros(row.updated_at),
         }
     }
-}
-
-/// What is read of a configuration, by a condition.
-fn select(condition: &str) -> String {
-    format!(
-        "SELECT id, organization_id, name, enabled, sso_configuration_id, \
-             allow_unverified_email_account_linking, token_hash, token_lifetime, \
-             token_expires_at, created_at, updated_at \
-         FROM scim_configurations WHERE {condition}"
-    )
 }
 
 fn within(scope: Scope) -> Condition {

@@ -5,6 +5,7 @@
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use sea_orm::DbBackend;
 use uuid::Uuid;
@@ -52,9 +53,13 @@ impl Read {
             return Ok(Vec::new());
         }
         let backend = self.connection.backend();
-        let users = value(backend, users.iter().map(|user| user.as_uuid()));
-        let values = [configuration.as_uuid().into(), users];
-        let rows: Vec<GroupRow> = self.connection.query(groups_of(backend), values).await?;
+        let ids = value(backend, users.iter().map(|user| user.as_uuid()));
+        let (sql, values) = (groups_of(backend), [configuration.as_uuid().into(), ids]);
+        let rows: Vec<GroupRow> = match users {
+            [_] => self.connection.query_often(sql, values).await?,
+            // A page is no burden on who asks for one user.
+            _ => self.connection.query(sql, values).await?,
+        };
         let mut groups: Vec<_> = rows.into_iter().map(GroupOf::try_from).collect::<Result<_>>()?;
         groups.sort_unstable_by_key(|group| group.id);
         Ok(groups)
@@ -209,8 +214,17 @@ async fn members<C: Rows>(
     rows.into_iter().map(Member::try_from).collect()
 }
 
-/// See [`Read::groups_of`].
-fn groups_of(backend: DbBackend) -> String {
+/// See [`Read::groups_of`]. Written out once for all requests.
+fn groups_of(backend: DbBackend) -> &'static str {
+    static ON_SQLITE: LazyLock<String> = LazyLock::new(|| groups_of_on(DbBackend::Sqlite));
+    static ON_POSTGRES: LazyLock<String> = LazyLock::new(|| groups_of_on(DbBackend::Postgres));
+    match backend {
+        DbBackend::Sqlite => &ON_SQLITE,
+        _ => &ON_POSTGRES,
+    }
+}
+
+fn groups_of_on(backend: DbBackend) -> String {
     // Many users of a page are in the same groups. And not as a join: PostgreSQL
     // would rather read all groups there are than look those up. A `+` keeps
     // SQLite from walking all memberships in the order of groups.

@@ -12,8 +12,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::connection::{
-    ACQUIRE_TIMEOUT, BUSY_TIMEOUT, InPlace, Location, Moment, Pool, Queue, Reader, STATEMENTS,
-    Turn, Writer,
+    ACQUIRE_TIMEOUT, BUSY_TIMEOUT, Coalescing, InPlace, Location, Moment, Pool, Queue, Reader,
+    STATEMENTS, Turn, Writer,
 };
 use super::news::Board;
 use super::{Error, Read, Result, Write, migration};
@@ -58,7 +58,9 @@ impl Repository {
                 let schema = connect(options).await?;
                 let source = schema.get_postgres_connection_pool().clone();
                 let pool = Pool::new(source, POSTGRES_CONNECTIONS);
-                (Reader::Postgres(Arc::clone(&pool)), Writer::Postgres(pool), schema)
+                let coalescing = Coalescing::new(Arc::clone(&pool));
+                let reader = Reader::Postgres { pool: Arc::clone(&pool), coalescing };
+                (reader, Writer::Postgres(pool), schema)
             }
             DatabaseUrl::SqliteMemory => open_sqlite(&Location::memory()).await?,
             DatabaseUrl::SqliteFile(path) => open_sqlite(&Location::file(path.clone())).await?,

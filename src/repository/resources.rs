@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::LazyLock;
+
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Iden, SimpleExpr};
 use sea_orm::{
     Condition as Sql, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
@@ -26,18 +28,51 @@ pub(super) trait Resource: EntityTrait {
     const KIND: Kind;
     /// What is read beside the columns of [`Row`].
     const MORE: &[Field];
+    /// See [`Statements`].
+    fn statements() -> &'static Statements;
+}
+
+/// What is asked before every change, written out once for all requests.
+pub(super) struct Statements {
+    id: String,
+    user_name: String,
+    external_id: String,
+    display_name: String,
+}
+
+impl Statements {
+    fn of<E: Resource>() -> Self {
+        let first =
+            |column| select::<E>(&[], &format!("{column} = $2 ORDER BY created_at, id LIMIT $3"));
+        Self {
+            id: select::<E>(&[], "id = $2"),
+            user_name: first("user_name_key"),
+            external_id: first("external_id"),
+            display_name: first("display_name_key"),
+        }
+    }
 }
 
 impl Resource for user::Entity {
     type Row = UserRow;
     const KIND: Kind = Kind::User;
     const MORE: &[Field] = &[Field::AccountId, Field::AccountReason];
+
+    fn statements() -> &'static Statements {
+        static OF_USERS: LazyLock<Statements> = LazyLock::new(Statements::of::<user::Entity>);
+        &OF_USERS
+    }
 }
 
 impl Resource for group::Entity {
     type Row = Row;
     const KIND: Kind = Kind::Group;
     const MORE: &[Field] = &[];
+
+    fn statements() -> &'static Statements {
+        static OF_GROUPS: LazyLock<Statements> = LazyLock::new(Statements::of::<group::Entity>);
+        &OF_GROUPS
+    }
 }
 
 /// The values of [`COLUMNS`].
@@ -86,8 +121,8 @@ impl Read {
         configuration: ConfigurationId,
         id: Uuid,
     ) -> Result<Option<E::Row>> {
-        let sql = select::<E>(&[], "id = $2");
-        self.query_one(&sql, [configuration.as_uuid().into(), id.into()]).await
+        let values = [configuration.as_uuid().into(), id.into()];
+        self.query_one(&E::statements().id, values).await
     }
 }
 
@@ -120,23 +155,22 @@ pub(super) async fn slice<E: Resource, C: Rows>(
         return Ok(Vec::new());
     }
     let backend = connection.backend();
-    if let (Some((column, value)), None, 0) = (equality(&condition), slice.after, slice.skip) {
-        let sql = select::<E>(&[], &format!("{column} = $2 ORDER BY created_at, id LIMIT $3"));
+    if let (Some((sql, value)), None, 0) = (equality::<E>(&condition), slice.after, slice.skip) {
         let values = [configuration.as_uuid().into(), value.into(), slice.limit.into()];
-        return Ok(connection.query(sql, values).await?);
+        return Ok(connection.query_often(sql, values).await?);
     }
     let walk = by_creation(&condition, slice);
     let select = matching::<E>(backend, configuration, &condition, walk);
     Ok(connection.rows(select.build(backend)).await?)
 }
 
-/// The column and the text of what identity providers ask before every change: its
-/// statement is written out, because putting it together costs as much as running it.
-fn equality(condition: &Condition) -> Option<(&'static str, &str)> {
+/// The statement for what identity providers ask before every change, and the text.
+fn equality<E: Resource>(condition: &Condition) -> Option<(&'static str, &str)> {
+    let statements = E::statements();
     match condition {
-        Condition::UserName(key) => Some(("user_name_key", key)),
-        Condition::ExternalId(id) => Some(("external_id", id)),
-        Condition::DisplayName(key) => Some(("display_name_key", key)),
+        Condition::UserName(key) => Some((&statements.user_name, key)),
+        Condition::ExternalId(id) => Some((&statements.external_id, id)),
+        Condition::DisplayName(key) => Some((&statements.display_name, key)),
         _ => None,
     }
 }

@@ -50,14 +50,13 @@ pub struct Read {
 }
 
 impl Read {
-    /// The row that a statement answers. For what every request asks: a statement
-    /// that is written out need not be put together each time.
+    /// The row that a statement answers which every request runs.
     pub(super) async fn query_one<T: FromRow>(
         &self,
-        sql: &str,
-        values: impl IntoIterator<Item = Value>,
+        sql: &'static str,
+        values: impl IntoIterator<Item = Value> + Send,
     ) -> Result<Option<T>> {
-        Ok(self.connection.query(sql, values).await?.pop())
+        Ok(self.connection.query_often(sql, values).await?.pop())
     }
 
     /// The rows that a statement of SeaORM's answers.

@@ -37,7 +37,8 @@ impl Read {
             "SELECT {COLUMNS} FROM scim_webhook_endpoints \
              WHERE id = $1 AND ($2 IS NULL OR organization_id = $2)"
         );
-        let row: Option<Row> = self.query_one(&sql, [id.as_uuid().into(), owner(scope)]).await?;
+        let values = [id.as_uuid().into(), owner(scope)];
+        let row: Option<Row> = self.connection.query(sql, values).await?.pop();
         row.map(WebhookEndpoint::try_from).transpose()
     }
 

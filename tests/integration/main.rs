@@ -18,6 +18,7 @@ mod harness;
 mod accounts;
 mod api_keys;
 mod architecture;
+mod coalescing;
 mod concurrency;
 mod configurations;
 mod conformance;

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sea_orm::sqlx::{self, AssertSqlSafe, Database, Postgres, Sqlite};
 use sea_orm::{QueryResult, Statement};
 use sea_query_sqlx::SqlxValues;
@@ -12,6 +14,9 @@ pub trait Engine: Database {
     /// up half way. sqlx runs SQLite in a thread of its own, which finishes what
     /// it has begun; on PostgreSQL the rest of an answer would be in the way.
     const OUTLIVES_CANCELLATION: bool;
+
+    /// Whether the database said with this error that it ends the connection.
+    fn ends_connection(error: &(dyn DatabaseError + 'static)) -> bool;
 
     /// Runs a statement, and says how many rows it changed.
     fn execute(
@@ -27,9 +32,13 @@ pub trait Engine: Database {
 }
 
 macro_rules! engine {
-    ($database:ty, outlives_cancellation: $outlives:literal) => {
+    ($database:ty, outlives_cancellation: $outlives:literal, ends_connection: $ends:expr) => {
         impl Engine for $database {
             const OUTLIVES_CANCELLATION: bool = $outlives;
+
+            fn ends_connection(error: &(dyn DatabaseError + 'static)) -> bool {
+                $ends(error)
+            }
 
             async fn execute(
                 connection: &mut Self::Connection,
@@ -51,8 +60,14 @@ macro_rules! engine {
     };
 }
 
-engine!(Sqlite, outlives_cancellation: true);
-engine!(Postgres, outlives_cancellation: false);
+engine!(Sqlite, outlives_cancellation: true, ends_connection: |_| false);
+engine!(Postgres, outlives_cancellation: false, ends_connection: is_fatal);
+
+/// As when it is shut down, or the connection is ended by an administrator.
+fn is_fatal(error: &(dyn DatabaseError + 'static)) -> bool {
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
 
 /// Text and values. Values never stand in the text, which is what sqlx asks to
 /// be assured of.

@@ -9,6 +9,7 @@
 //! moment (`moment`), has sqlx's threads. To the rest of the repository all of it is
 //! [`Rows`], which takes SeaORM's statements.
 
+mod coalescing;
 mod engine;
 mod failure;
 mod in_place;
@@ -22,8 +23,9 @@ mod transaction;
 use std::sync::Arc;
 
 use sea_orm::sqlx::{Postgres, Sqlite};
-use sea_orm::{DbBackend, Statement};
+use sea_orm::{DbBackend, Statement, Value};
 
+pub(super) use self::coalescing::Coalescing;
 pub(super) use self::failure::Failure;
 pub(super) use self::in_place::InPlace;
 pub(super) use self::moment::Moment;
@@ -37,7 +39,7 @@ pub(super) use self::transaction::Transaction;
 #[derive(Clone)]
 pub(super) enum Reader {
     Sqlite { in_place: Arc<InPlace>, pool: Arc<Pool<Sqlite>> },
-    Postgres(Arc<Pool<Postgres>>),
+    Postgres { pool: Arc<Pool<Postgres>>, coalescing: Arc<Coalescing> },
 }
 
 /// Begins transactions.
@@ -69,7 +71,7 @@ impl Rows for Reader {
     fn backend(&self) -> DbBackend {
         match self {
             Self::Sqlite { .. } => DbBackend::Sqlite,
-            Self::Postgres(_) => DbBackend::Postgres,
+            Self::Postgres { .. } => DbBackend::Postgres,
         }
     }
 
@@ -79,7 +81,20 @@ impl Rows for Reader {
                 Some(rows) => Ok(rows),
                 None => pool.lease().await?.rows(statement).await,
             },
-            Self::Postgres(pool) => pool.lease().await?.rows(statement).await,
+            Self::Postgres { pool, .. } => pool.lease().await?.rows(statement).await,
+        }
+    }
+
+    async fn query_often<T: FromRow>(
+        &self,
+        sql: &'static str,
+        values: impl IntoIterator<Item = Value> + Send,
+    ) -> Result<Vec<T>, Failure> {
+        match self {
+            Self::Sqlite { .. } => self.query(sql, values).await,
+            Self::Postgres { coalescing, .. } => {
+                coalescing.rows(sql, values.into_iter().collect()).await
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ impl Reader {
             Self::Sqlite { pool, .. } => {
                 Ok(Moment::Sqlite(Session::begin(pool.lease().await?, "BEGIN").await?.into()))
             }
-            Self::Postgres(pool) => {
+            Self::Postgres { pool, .. } => {
                 Ok(Moment::Postgres(Session::begin(pool.lease().await?, ON_POSTGRES).await?.into()))
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{self, Connection};
-use sea_orm::{DbErr, RuntimeErr, Statement};
+use sea_orm::{DbErr, QueryResult, RuntimeErr, Statement};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -107,10 +107,15 @@ impl<DB: Engine> Lease<DB> {
 
     /// The rows that a statement answers.
     pub async fn rows<T: FromRow>(&mut self, statement: Statement) -> Result<Vec<T>, Failure> {
+        let rows = self.answer(statement).await?;
+        rows.iter().map(|row| T::from_row(&mut Columns::sqlx(row, 0))).collect()
+    }
+
+    /// The same, not read yet.
+    pub async fn answer(&mut self, statement: Statement) -> Result<Vec<QueryResult>, Failure> {
         let connection = self.begin();
         let outcome = DB::rows(connection, statement).await;
-        let rows = self.end(outcome)?;
-        rows.iter().map(|row| T::from_row(&mut Columns::sqlx(row))).collect()
+        self.end(outcome)
     }
 
     /// Sees to it that nobody gets the connection after this one.
@@ -128,10 +133,14 @@ impl<DB: Engine> Lease<DB> {
         self.connection.as_mut().expect("a lease has its connection until it is dropped")
     }
 
-    /// A statement that the database refused has been answered in full; any
-    /// other failure is one of the connection.
+    /// A statement that the database refused has been answered in full, unless it ends
+    /// the connection with that; any other failure is one of the connection.
     fn end<T>(&mut self, outcome: sqlx::Result<T>) -> Result<T, Failure> {
-        self.sound = matches!(outcome, Ok(_) | Err(sqlx::Error::Database(_)));
+        self.sound = match &outcome {
+            Ok(_) => true,
+            Err(sqlx::Error::Database(error)) => !DB::ends_connection(error.as_ref()),
+            Err(_) => false,
+        };
         Ok(outcome.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))?)
     }
 }

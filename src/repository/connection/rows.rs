@@ -51,8 +51,9 @@ impl<'row> Columns<'row> {
         Self { row: Row::Rusqlite(row), read: 0 }
     }
 
-    pub(super) const fn sqlx(row: &'row QueryResult) -> Self {
-        Self { row: Row::Sqlx(row), read: 0 }
+    /// Those behind the first ones, of which there are as many as this.
+    pub(super) const fn sqlx(row: &'row QueryResult, behind: usize) -> Self {
+        Self { row: Row::Sqlx(row), read: behind }
     }
 
     /// The next column, or as many as this takes.
@@ -88,6 +89,16 @@ pub trait Rows: Sync {
         values: impl IntoIterator<Item = Value>,
     ) -> impl Future<Output = Result<Vec<T>, Failure>> + Send {
         self.rows(Statement::from_sql_and_values(self.backend(), sql, values))
+    }
+
+    /// The same of a statement that every request runs: what others ask by it at the
+    /// same time may be asked for together, see `coalescing`.
+    fn query_often<T: FromRow>(
+        &self,
+        sql: &'static str,
+        values: impl IntoIterator<Item = Value> + Send,
+    ) -> impl Future<Output = Result<Vec<T>, Failure>> + Send {
+        self.query(sql, values)
     }
 
     /// The row that a statement answers, if it answers one.
