@@ -2,11 +2,14 @@
 
 use std::future::Future;
 
+use futures::TryStreamExt as _;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sea_orm::sqlx::{self, AssertSqlSafe, Database, Postgres, Sqlite};
 use sea_orm::{QueryResult, Statement};
 use sea_query_sqlx::SqlxValues;
+
+use super::failure::Failure;
 
 /// What both engines do alike.
 pub trait Engine: Database {
@@ -24,11 +27,13 @@ pub trait Engine: Database {
         statement: Statement,
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
-    /// Runs a statement for its rows.
-    fn rows(
+    /// Runs a statement for its rows, each of which is read when it has come: whatever
+    /// it was made of is in the caches then.
+    fn rows<T: Send>(
         connection: &mut Self::Connection,
         statement: Statement,
-    ) -> impl Future<Output = sqlx::Result<Vec<QueryResult>>> + Send;
+        read: impl Fn(QueryResult) -> Result<T, Failure> + Send,
+    ) -> impl Future<Output = sqlx::Result<Result<Vec<T>, Failure>>> + Send;
 }
 
 macro_rules! engine {
@@ -48,13 +53,24 @@ macro_rules! engine {
                 Ok(sqlx::query_with(sql, values).execute(connection).await?.rows_affected())
             }
 
-            async fn rows(
+            async fn rows<T: Send>(
                 connection: &mut Self::Connection,
                 statement: Statement,
-            ) -> sqlx::Result<Vec<QueryResult>> {
+                read: impl Fn(QueryResult) -> Result<T, Failure> + Send,
+            ) -> sqlx::Result<Result<Vec<T>, Failure>> {
                 let (sql, values) = parts(statement);
-                let rows = sqlx::query_with(sql, values).fetch_all(connection).await?;
-                Ok(rows.into_iter().map(QueryResult::from).collect())
+                let mut answer = sqlx::query_with(sql, values).fetch(connection);
+                let mut rows = Ok(Vec::new());
+                // To its end in any case: the next statement is not to meet the rest.
+                while let Some(row) = answer.try_next().await? {
+                    if let Ok(read_so_far) = &mut rows {
+                        match read(row.into()) {
+                            Ok(row) => read_so_far.push(row),
+                            Err(failure) => rows = Err(failure),
+                        }
+                    }
+                }
+                Ok(rows)
             }
         }
     };

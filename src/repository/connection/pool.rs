@@ -107,15 +107,22 @@ impl<DB: Engine> Lease<DB> {
 
     /// The rows that a statement answers.
     pub async fn rows<T: FromRow>(&mut self, statement: Statement) -> Result<Vec<T>, Failure> {
-        let rows = self.answer(statement).await?;
-        rows.iter().map(|row| T::from_row(&mut Columns::sqlx(row, 0))).collect()
+        self.read(statement, |row| T::from_row(&mut Columns::sqlx(&row, 0))).await
     }
 
     /// The same, not read yet.
     pub async fn answer(&mut self, statement: Statement) -> Result<Vec<QueryResult>, Failure> {
+        self.read(statement, Ok).await
+    }
+
+    async fn read<T: Send>(
+        &mut self,
+        statement: Statement,
+        read: impl Fn(QueryResult) -> Result<T, Failure> + Send,
+    ) -> Result<Vec<T>, Failure> {
         let connection = self.begin();
-        let outcome = DB::rows(connection, statement).await;
-        self.end(outcome)
+        let outcome = DB::rows(connection, statement, read).await;
+        self.end(outcome)?
     }
 
     /// Sees to it that nobody gets the connection after this one.

@@ -63,7 +63,8 @@ fn written(document: Object) -> Result<String, Fault> {
     if is_deeper_than(MAX_DEPTH, &document) {
         return Err(Fault::value(format!("The resource is nested deeper than {MAX_DEPTH}.")));
     }
-    let text = document.to_string();
+    // Not as a value shows itself, which writes each text through a formatter.
+    let text = serde_json::to_string(&document).expect("a value has a JSON form");
     if text.len() > MAX_DOCUMENT {
         return Err(Fault::value(format!("The resource is larger than {MAX_DOCUMENT} bytes.")));
     }

@@ -5,6 +5,8 @@
 
 use std::io::Write as _;
 
+use uuid::Uuid;
+
 use super::super::schema::ResourceType;
 use super::outgoing::{Meta, NotOurs};
 
@@ -27,7 +29,9 @@ pub fn write(
         json.extend_from_slice(extension.as_bytes());
     }
     json.extend_from_slice(b"],\"id\":");
-    text(json, meta.id.as_hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()));
+    let mut id = Uuid::encode_buffer();
+    let id = meta.id.as_hyphenated().encode_lower(&mut id);
+    text(json, id);
     let attributes = &document[1..document.len() - 1];
     if !attributes.is_empty() {
         json.push(b',');
@@ -40,7 +44,7 @@ pub fn write(
         json.extend_from_slice(values.as_bytes());
     }
     json.extend_from_slice(b",\"meta\":");
-    write_meta(json, meta, of);
+    write_meta(json, meta, id, of);
     json.push(b'}');
     Ok(())
 }
@@ -48,11 +52,12 @@ pub fn write(
 /// The attribute `meta` (RFC 7643 3.1), as JSON.
 pub fn meta(meta: &Meta<'_>, of: &ResourceType) -> String {
     let mut json = Vec::new();
-    write_meta(&mut json, meta, of);
+    write_meta(&mut json, meta, &meta.id.to_string(), of);
     String::from_utf8(json).expect("JSON is written as UTF-8")
 }
 
-fn write_meta(json: &mut Vec<u8>, meta: &Meta<'_>, of: &ResourceType) {
+/// `id` is the resource's, as text.
+fn write_meta(json: &mut Vec<u8>, meta: &Meta<'_>, id: &str, of: &ResourceType) {
     json.extend_from_slice(b"{\"resourceType\":");
     text(json, of.name);
     json.extend_from_slice(b",\"created\":\"");
@@ -66,24 +71,33 @@ fn write_meta(json: &mut Vec<u8>, meta: &Meta<'_>, of: &ResourceType) {
     } else {
         display(json, meta.last_modified);
     }
-    json.extend_from_slice(b"\",\"location\":");
-    text(json, &meta.location(of));
+    // See [`Meta::location`].
+    json.extend_from_slice(b"\",\"location\":\"");
+    for part in [meta.base_url, of.endpoint, "/", id] {
+        inner(json, part);
+    }
     // The entity tag, whose quotes are escaped.
-    json.extend_from_slice(b",\"version\":\"W/\\\"");
+    json.extend_from_slice(b"\",\"version\":\"W/\\\"");
     display(json, meta.version);
     json.extend_from_slice(b"\\\"\"}");
 }
 
-/// A text in JSON. Nearly all of ours have nothing to escape.
-pub fn text(json: &mut Vec<u8>, text: &str) {
+/// A text in JSON.
+fn text(json: &mut Vec<u8>, text: &str) {
+    json.push(b'"');
+    inner(json, text);
+    json.push(b'"');
+}
+
+/// The same without its quotes. Nearly all of ours have nothing to escape.
+fn inner(json: &mut Vec<u8>, text: &str) {
     let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     // To the end in any case, which is faster than to ask after each byte.
     if text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
-        serde_json::to_writer(json, text).expect("a text has a JSON form");
+        let text = serde_json::to_string(text).expect("a text has a JSON form");
+        json.extend_from_slice(&text.as_bytes()[1..text.len() - 1]);
     } else {
-        json.push(b'"');
         json.extend_from_slice(text.as_bytes());
-        json.push(b'"');
     }
 }
 
