@@ -4,29 +4,32 @@
 //! To send a statement and to be woken by its answer takes the server and PostgreSQL
 //! longer than to find a row by an index. So whoever asks what is being asked already,
 //! of other ids, waits for that answer; then one of those who waited runs one statement
-//! for them all. Whoever asks alone runs the statement as it is written, at once.
+//! for them all, with those who have come with it. Whoever asks alone runs the statement
+//! as it is written, at once.
 //!
 //! Nothing is seen of it: a statement that answers somebody began after they had
 //! asked, and gives each the rows of their own values. Where it fails, or whoever runs
 //! it is given up, each of the others asks for itself.
+
+mod questions;
 
 use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use sea_orm::Value;
 use sea_orm::sqlx::Postgres;
-use sea_orm::{DbBackend, QueryResult, Statement, Value};
 use tokio::sync::oneshot;
+use tokio::task;
 
+use self::questions::{Answered, ask, ask_all};
 use super::failure::Failure;
 use super::pool::Pool;
-use super::rows::{Columns, FromRow};
+use super::rows::FromRow;
 
-/// How many statements of one text are under way before others wait.
-const AT_ONCE: usize = 1;
-/// How long a statement is waited for. One that takes longer has met something that
-/// need not be in the way of the next.
+/// How long a statement is waited for before another is run beside it: one that takes
+/// longer has met something that need not be in the way of the next.
 const PATIENCE: Duration = Duration::from_millis(10);
 /// How many are asked for by one statement.
 const LARGEST: usize = 64;
@@ -48,10 +51,36 @@ fn text(sql: &'static str) -> Text {
 /// Those who ask one statement.
 #[derive(Default)]
 struct Line {
-    under_way: usize,
-    /// When the latest of those under way began.
-    since: Option<Instant>,
+    /// When each of the rounds began that are not at their end.
+    under_way: Vec<Instant>,
     waiting: Vec<Asked>,
+    /// Whether the last one was for several.
+    is_busy: bool,
+}
+
+impl Line {
+    /// Whether there is a round to wait for.
+    fn is_moving(&self) -> bool {
+        self.under_way.iter().any(|since| since.elapsed() < PATIENCE)
+    }
+
+    fn begin(&mut self) -> Instant {
+        let now = Instant::now();
+        self.under_way.push(now);
+        now
+    }
+
+    fn end(&mut self, began: Instant) {
+        if let Some(place) = self.under_way.iter().position(|since| *since == began) {
+            self.under_way.swap_remove(place);
+        }
+    }
+
+    /// Leaves out who has gone away.
+    fn waiting(&mut self) -> &mut Vec<Asked> {
+        self.waiting.retain(|asked| !asked.answer.is_closed());
+        &mut self.waiting
+    }
 }
 
 struct Asked {
@@ -62,7 +91,7 @@ struct Asked {
 /// What becomes of somebody who waited.
 enum Answer {
     Rows(Result<Answered, Failure>),
-    /// To ask for all who have waited as long.
+    /// To ask, for all who wait.
     Round(Round),
 }
 
@@ -79,8 +108,11 @@ impl Coalescing {
     ) -> Result<Vec<T>, Failure> {
         // An array has no place for what is not there.
         let is_whole = values.iter().all(|value| *value != value.as_null());
-        let answered =
-            if is_whole { self.answer(sql, values).await? } else { self.ask(sql, values).await? };
+        let answered = if is_whole {
+            self.answer(sql, values).await?
+        } else {
+            ask(&self.pool, sql, values).await?
+        };
         answered.read()
     }
 
@@ -94,13 +126,13 @@ impl Coalescing {
             Err(answer) => match answer.await {
                 Ok(Answer::Round(round)) => round,
                 Ok(Answer::Rows(answered)) => return answered,
-                Err(_given_up) => return self.ask(sql, values).await,
+                Err(_given_up) => return ask(&self.pool, sql, values).await,
             },
         };
         round.ask(values).await
     }
 
-    /// A round for whoever asks, or what will become of them.
+    /// The round, or what will become of whoever asks.
     fn join(
         self: &Arc<Self>,
         sql: &'static str,
@@ -108,29 +140,12 @@ impl Coalescing {
     ) -> Result<Round, oneshot::Receiver<Answer>> {
         let mut lines = self.lines();
         let line = lines.entry(text(sql)).or_default();
-        let is_patient = |since: Instant| since.elapsed() < PATIENCE;
-        if line.under_way >= AT_ONCE && line.since.is_some_and(is_patient) {
+        if line.is_moving() {
             let (answer, receiver) = oneshot::channel();
             line.waiting.push(Asked { values: values.to_vec(), answer });
             return Err(receiver);
         }
-        line.under_way += 1;
-        Ok(self.round(sql, line))
-    }
-
-    /// A round for those who wait, and for whoever gets it.
-    fn round(self: &Arc<Self>, sql: &'static str, line: &mut Line) -> Round {
-        line.since = Some(Instant::now());
-        let behind = line.waiting.split_off(line.waiting.len().min(LARGEST - 1));
-        let others = mem::replace(&mut line.waiting, behind);
-        Round { coalescing: Arc::clone(self), sql, others }
-    }
-
-    /// Runs a statement for one alone.
-    async fn ask(&self, sql: &'static str, values: Vec<Value>) -> Result<Answered, Failure> {
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        let rows = self.pool.lease().await?.answer(statement).await?;
-        Ok(Answered { rows: Arc::new(rows), before: 0 })
+        Ok(Round { coalescing: Arc::clone(self), sql, began: line.begin() })
     }
 
     fn lines(&self) -> MutexGuard<'_, HashMap<Text, Line>> {
@@ -139,32 +154,41 @@ impl Coalescing {
     }
 }
 
-/// The right to run a statement, and who waits for it. Dropped, it goes to the first of
-/// those who have come since.
+/// The right to run a statement. Dropped, it goes to the first of those who wait.
 struct Round {
     coalescing: Arc<Coalescing>,
     sql: &'static str,
-    others: Vec<Asked>,
+    began: Instant,
 }
 
 impl Round {
-    /// Runs the statement for whoever has these values, and for the others.
-    async fn ask(mut self, values: Vec<Value>) -> Result<Answered, Failure> {
-        if self.others.is_empty() {
-            return self.coalescing.ask(self.sql, values).await;
+    /// Runs the statement for whoever has these values, and for those who wait.
+    async fn ask(self, values: Vec<Value>) -> Result<Answered, Failure> {
+        if self.is_busy() {
+            // Whose request has come already asks in a moment, too. Where there are none,
+            // it would be for nothing, and is a tenth of a small request.
+            task::yield_now().await;
         }
-        let mut others = Vec::with_capacity(self.others.len());
+        let others = self.others();
+        if others.is_empty() {
+            return ask(&self.coalescing.pool, self.sql, values).await;
+        }
+        self.ask_with(values, others).await
+    }
+
+    async fn ask_with(self, values: Vec<Value>, waiting: Vec<Asked>) -> Result<Answered, Failure> {
+        let mut others = Vec::with_capacity(waiting.len());
         // Whoever asks at the same time is often of the same organization, and then has
         // the same token.
         let mut questions = vec![values];
-        for Asked { values, answer } in mem::take(&mut self.others) {
+        for Asked { values, answer } in waiting {
             let known = questions.iter().position(|question| *question == values);
             others.push((answer, known.unwrap_or(questions.len())));
             if known.is_none() {
                 questions.push(values);
             }
         }
-        match self.ask_all(&questions).await {
+        match ask_all(&self.coalescing.pool, self.sql, &questions).await {
             Ok(answers) => {
                 for (other, place) in others {
                     // Who has gone away needs no answer.
@@ -179,84 +203,50 @@ impl Round {
                 }
                 Err(Failure::Elapsed)
             }
-            // What one of them asks may be what the database does not take.
+            // What one of them asks may be what the database does not take: each learns
+            // that for itself.
             Err(_) => {
                 drop(others);
-                self.coalescing.ask(self.sql, questions.swap_remove(0)).await
+                ask(&self.coalescing.pool, self.sql, questions.swap_remove(0)).await
             }
         }
     }
 
-    /// The answer to each question.
-    async fn ask_all(&self, questions: &[Vec<Value>]) -> Result<Vec<Answered>, Failure> {
-        if let [question] = questions {
-            return Ok(vec![self.coalescing.ask(self.sql, question.clone()).await?]);
-        }
-        let sql = of_several(self.sql, questions[0].len());
-        let values = (0..questions[0].len()).map(|place| {
-            let values = questions.iter().map(|question| question[place].clone()).collect();
-            Value::Array(questions[0][place].array_type(), Some(Box::new(values)))
-        });
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        let rows = self.coalescing.pool.lease().await?.answer(statement).await?;
-        let mut answers: Vec<Vec<QueryResult>> = questions.iter().map(|_| Vec::new()).collect();
-        for row in rows {
-            let question: i64 = row.try_get_by_index(0)?;
-            let answer =
-                usize::try_from(question - 1).ok().and_then(|place| answers.get_mut(place));
-            answer.expect("a row stands beside a question").push(row);
-        }
-        Ok(answers.into_iter().map(|rows| Answered { rows: Arc::new(rows), before: 1 }).collect())
+    fn is_busy(&self) -> bool {
+        self.line(|line| line.is_busy)
+    }
+
+    /// Those who are asked for now.
+    fn others(&self) -> Vec<Asked> {
+        self.line(|line| {
+            let waiting = line.waiting();
+            let behind = waiting.split_off(waiting.len().min(LARGEST - 1));
+            let others = mem::replace(waiting, behind);
+            line.is_busy = !others.is_empty();
+            others
+        })
+    }
+
+    fn line<T>(&self, look: impl FnOnce(&mut Line) -> T) -> T {
+        look(self.coalescing.lines().entry(text(self.sql)).or_default())
     }
 }
 
 impl Drop for Round {
     fn drop(&mut self) {
-        let coalescing = &self.coalescing;
-        let mut lines = coalescing.lines();
-        let line = lines.get_mut(&text(self.sql)).expect("it has been begun");
-        line.waiting.retain(|asked| !asked.answer.is_closed());
-        let Some(next) = line.waiting.pop() else {
-            line.under_way -= 1;
-            return;
-        };
-        let round = coalescing.round(self.sql, line);
-        drop(lines);
-        // Who has gone away just now gives it back, and so on.
-        let _ = next.answer.send(Answer::Round(round));
+        let next = self.line(|line| {
+            line.end(self.began);
+            // One after the other: two side by side would be for half as many each.
+            if line.is_moving() || line.waiting().is_empty() {
+                return None;
+            }
+            line.is_busy = true;
+            Some((line.waiting.remove(0), line.begin()))
+        });
+        if let Some((next, began)) = next {
+            let coalescing = Arc::clone(&self.coalescing);
+            // Who has gone away just now gives it back, and so on.
+            let _ = next.answer.send(Answer::Round(Self { coalescing, sql: self.sql, began }));
+        }
     }
-}
-
-/// The rows of one statement, or of one question among several.
-#[derive(Clone)]
-struct Answered {
-    rows: Arc<Vec<QueryResult>>,
-    /// How many columns stand before those that were asked for.
-    before: usize,
-}
-
-impl Answered {
-    fn read<T: FromRow>(&self) -> Result<Vec<T>, Failure> {
-        let read = |row| T::from_row(&mut Columns::sqlx(row, self.before));
-        self.rows.iter().map(read).collect()
-    }
-}
-
-/// A statement that answers with the rows of each question, behind its number from 1.
-/// Its parameters are arrays, with a value for each question.
-///
-/// Each question is answered by a plan like that of the statement alone: `OFFSET 0`
-/// keeps PostgreSQL from making one join of all, which it might answer by reading the
-/// whole table. Nor does it see how many questions there are, see `repository/ids.rs`.
-fn of_several(sql: &str, parameters: usize) -> String {
-    let list =
-        |form: &dyn Fn(usize) -> String| (1..=parameters).map(form).collect::<Vec<_>>().join(", ");
-    let (arrays, names) = (list(&|n| format!("(SELECT ${n})")), list(&|n| format!("p{n}")));
-    // None of them has a `$` in a text.
-    let one = sql.replace('$', "question.p");
-    format!(
-        "SELECT question.place, answer.* \
-         FROM unnest({arrays}) WITH ORDINALITY AS question ({names}, place) \
-             CROSS JOIN LATERAL ({one} OFFSET 0) AS answer"
-    )
 }
