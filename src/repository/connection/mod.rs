@@ -6,8 +6,9 @@
 //! run on the thread that asks (`sqlite`): those outside of transactions unless they
 //! take long (`in_place`), and those of transactions, of which those that wait for one
 //! another share one commit (`queue`). What takes long to read, and what sees one
-//! moment (`moment`), has sqlx's threads. To the rest of the repository all of it is
-//! [`Rows`], which takes SeaORM's statements.
+//! moment (`moment`), has sqlx's threads. On PostgreSQL, what several requests ask at
+//! the same time is one statement (`coalescing`). To the rest of the repository all of
+//! it is [`Rows`], which takes SeaORM's statements.
 
 mod coalescing;
 mod engine;
