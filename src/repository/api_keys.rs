@@ -3,6 +3,7 @@
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
+use super::connection::Rows as _;
 use super::entity::StoredHash;
 use super::entity::api_key::{ActiveModel, Column, Entity, Model};
 use super::{Error, Read, Result, Write};
@@ -28,7 +29,9 @@ impl Read {
     /// The key with this id, be it expired or revoked.
     pub async fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>> {
         const SQL: &str = concat!(select!(), "id = $1");
-        let row: Option<Model> = self.query_one(SQL, [id.as_uuid().into()]).await?;
+        // By itself: it is asked within answers, which may stand still while the client
+        // does not read on, and nobody is to wait for that.
+        let row: Option<Model> = self.connection.query(SQL, [id.as_uuid().into()]).await?.pop();
         row.map(ApiKey::try_from).transpose()
     }
 

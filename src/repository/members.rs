@@ -57,7 +57,7 @@ impl Read {
         let (sql, values) = (groups_of(backend), [configuration.as_uuid().into(), ids]);
         let rows: Vec<GroupRow> = match users {
             [_] => self.connection.query_often(sql, values).await?,
-            // A page is no burden on who asks for one user.
+            // Who asks for one user does not wait for the groups of a page.
             _ => self.connection.query(sql, values).await?,
         };
         let mut groups: Vec<_> = rows.into_iter().map(GroupOf::try_from).collect::<Result<_>>()?;

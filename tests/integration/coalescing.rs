@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::harness::{Client, TestServer, on_both_engines};
+use crate::harness::{Client, Process, TestServer, on_both_engines};
 use crate::scim::client::{Answer, ScimClient, Tenant, answer};
 
 /// How long requests are given to reach a table that is locked.
@@ -33,13 +33,6 @@ impl Locked {
         let lock = format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE");
         transaction.execute_unprepared(&lock).await.unwrap();
         Self { held: Some((connection, transaction)) }
-    }
-
-    /// Of requests that came together there are many more than statements, which have
-    /// 16 connections. What they ask next they ask one after the other.
-    async fn assert_few_wait(&self) {
-        let waiting = self.ask("count(*)").await;
-        assert!(waiting.is_none_or(|waiting| (1..12).contains(&waiting)), "{waiting:?}");
     }
 
     /// Ends the connections of those who wait for it, and says how many.
@@ -68,8 +61,22 @@ impl Locked {
 /// A tenant with a user.
 struct Asker {
     tenant: Tenant,
+    /// Of the server that is asked.
+    url: String,
     name: String,
     user: String,
+    /// That the user is in.
+    group: String,
+}
+
+impl Asker {
+    /// The same, who asks another server on the same database.
+    fn at(self, url: &str) -> Self {
+        let base = self.tenant.scim.base.replace(&self.url, url);
+        let scim = ScimClient::at(&base, &self.tenant.scim.token);
+        let rpc = Client::new(url, self.tenant.rpc.key.as_deref());
+        Self { tenant: Tenant { scim, rpc, ..self.tenant }, url: url.to_owned(), ..self }
+    }
 }
 
 async fn askers(server: &TestServer, number: usize) -> Vec<Asker> {
@@ -77,11 +84,17 @@ async fn askers(server: &TestServer, number: usize) -> Vec<Asker> {
     for place in 0..number {
         let tenant = Tenant::new(server, server.organization()).await;
         let name = format!("user-{place}");
-        let made = tenant.scim.post("/Users", json!({ "userName": name, "externalId": "x" })).await;
-        let user = made.body["id"].as_str().unwrap().to_owned();
-        askers.push(Asker { tenant, name, user });
+        let user = json!({ "userName": name, "externalId": "x" });
+        let user = id(&tenant.scim.post("/Users", user).await.body);
+        let group = json!({ "displayName": name, "members": [{ "value": user }] });
+        let group = id(&tenant.scim.post("/Groups", group).await.body);
+        askers.push(Asker { tenant, url: server.url.clone(), name, user, group });
     }
     askers
+}
+
+fn id(body: &Value) -> String {
+    body["id"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned()
 }
 
 fn get(client: &ScimClient, path: &str) -> JoinHandle<Answer> {
@@ -91,7 +104,8 @@ fn get(client: &ScimClient, path: &str) -> JoinHandle<Answer> {
 
 /// What must come of it.
 enum Expected {
-    User(String),
+    /// This user in this group.
+    User(String, String),
     Listed(Vec<String>),
     Status(u16),
 }
@@ -99,7 +113,11 @@ enum Expected {
 impl Expected {
     fn assert(&self, answer: &Answer) {
         match self {
-            Self::User(id) => assert_eq!(answer.body["id"], json!(id), "{answer:?}"),
+            Self::User(user, group) => {
+                assert_eq!(answer.body["id"], json!(user), "{answer:?}");
+                assert_eq!(answer.body["groups"][0]["value"], json!(group), "{answer:?}");
+                assert_eq!(answer.body["groups"].as_array().map(Vec::len), Some(1), "{answer:?}");
+            }
             Self::Listed(ids) => {
                 let found =
                     answer.body["Resources"].as_array().unwrap_or_else(|| panic!("{answer:?}"));
@@ -122,7 +140,10 @@ fn questions(askers: &[Asker]) -> Vec<(JoinHandle<Answer>, Expected)> {
             get(mine, &format!("/Users?filter={attribute}%20eq%20%22{value}%22"))
         };
         questions.extend([
-            (get(mine, &format!("/Users/{}", asker.user)), Expected::User(asker.user.clone())),
+            (
+                get(mine, &format!("/Users/{}", asker.user)),
+                Expected::User(asker.user.clone(), asker.group.clone()),
+            ),
             (get(mine, &format!("/Users/{}", next.user)), Expected::Status(404)),
             (get(mine, &format!("/Users/{}", Uuid::nil())), Expected::Status(404)),
             (get(&intruder, &format!("/Users/{}", asker.user)), Expected::Status(401)),
@@ -140,6 +161,30 @@ async fn assert_answered(questions: Vec<(JoinHandle<Answer>, Expected)>) {
     }
 }
 
+/// Questions of the control plane, each with the configuration that is the answer.
+fn calls(askers: &[Asker]) -> Vec<(JoinHandle<Value>, Option<&str>)> {
+    let mut calls = Vec::new();
+    for (place, asker) in askers.iter().enumerate() {
+        let next = &askers[(place + 1) % askers.len()];
+        let mut call = |key: Option<&str>, id: &str, expected| {
+            let (client, id) = (Client::new(&asker.url, key), id.to_owned());
+            calls.push((tokio::spawn(async move { client.get(&id).await.body }), expected));
+        };
+        let (key, own) = (asker.tenant.rpc.key.as_deref(), asker.tenant.configuration.as_str());
+        call(key, own, Some(own));
+        call(key, &next.tenant.configuration, None);
+        call(Some("scimd_unknown"), own, None);
+    }
+    calls
+}
+
+async fn assert_called(calls: Vec<(JoinHandle<Value>, Option<&str>)>) {
+    for (body, expected) in calls {
+        let body = body.await.unwrap();
+        assert_eq!(body["scimConfiguration"]["id"].as_str(), expected, "{body}");
+    }
+}
+
 on_both_engines! {
     async fn each_of_many_identity_providers_is_answered_with_its_own(server: TestServer) {
         let askers = askers(&server, 12).await;
@@ -147,9 +192,6 @@ on_both_engines! {
             let locked = Locked::table(&server, table).await;
             let questions = questions(&askers);
             sleep(ARRIVAL).await;
-            if table == "scim_configurations" {
-                locked.assert_few_wait().await;
-            }
             locked.release().await;
             assert_answered(questions).await;
         }
@@ -159,45 +201,59 @@ on_both_engines! {
         let askers = askers(&server, 12).await;
         for table in ["api_keys", "scim_configurations"] {
             let locked = Locked::table(&server, table).await;
-            let asked = askers.iter().enumerate().flat_map(|(place, asker)| {
-                let next = &askers[(place + 1) % askers.len()];
-                let mine = || Client::new(&server.url, asker.tenant.rpc.key.as_deref());
-                let get = |client: Client, id: &str| {
-                    let id = id.to_owned();
-                    tokio::spawn(async move { client.get(&id).await })
-                };
-                [
-                    (get(mine(), &asker.tenant.configuration), Some(&asker.tenant.configuration)),
-                    (get(mine(), &next.tenant.configuration), None),
-                    (get(Client::new(&server.url, Some("scimd_unknown")), &asker.tenant.configuration), None),
-                ]
-            });
-            let asked: Vec<_> = asked.collect();
+            let calls = calls(&askers);
             sleep(ARRIVAL).await;
-            if table == "api_keys" {
-                locked.assert_few_wait().await;
-            }
             locked.release().await;
-            for (answer, expected) in asked {
-                let body: Value = answer.await.unwrap().body;
-                assert_eq!(body["scimConfiguration"]["id"].as_str(), expected.map(String::as_str), "{body}");
-            }
+            assert_called(calls).await;
         }
+    }
+
+    async fn on_postgres_each_statement_is_one_for_several(server: TestServer) {
+        let process = Process::serve(&server.database).await;
+        let askers = askers(&server, 12).await;
+        let askers: Vec<_> = askers.into_iter().map(|asker| asker.at(&process.url)).collect();
+        for table in ["api_keys", "scim_configurations", "scim_users", "scim_group_members"] {
+            let locked = Locked::table(&server, table).await;
+            let (questions, calls) = (questions(&askers), calls(&askers));
+            sleep(ARRIVAL).await;
+            locked.release().await;
+            assert_answered(questions).await;
+            assert_called(calls).await;
+        }
+        let log = process.log();
+        let is_postgres = matches!(server.database.url, DatabaseUrl::Postgres(_));
+        for (table, condition) in [
+            ("api_keys", "hash ="),
+            ("scim_configurations", "token_hash ="),
+            ("scim_configurations", "organization_id ="),
+            ("scim_users", "AND id ="),
+            ("scim_users", "user_name_key ="),
+            ("scim_users", "external_id ="),
+            ("scim_group_members", "held.member_id ="),
+        ] {
+            let is_it = |line: &str| {
+                ["question.place", &format!("FROM {table}"), condition].iter().all(|part| line.contains(part))
+            };
+            assert_eq!(log.lines().any(is_it), is_postgres, "{table}, {condition}");
+        }
+        assert!(!log.contains("asked together in vain"));
     }
 
     async fn who_gives_up_takes_nobody_along(server: TestServer) {
         let askers = askers(&server, 8).await;
         for table in ["scim_configurations", "scim_users"] {
             let locked = Locked::table(&server, table).await;
-            // The first of them run the statements that the others wait for.
-            let given_up = questions(&askers);
+            // In turn, so that some of those who stay are asked for by those who do not.
+            let mut staying = Vec::new();
+            let mut given_up = Vec::new();
+            for (place, question) in askers.iter().flat_map(|_| questions(&askers)).enumerate() {
+                if place % 2 == 0 { given_up.push(question.0) } else { staying.push(question) }
+            }
             sleep(ARRIVAL).await;
-            let staying = questions(&askers);
-            sleep(ARRIVAL).await;
-            for (request, _) in &given_up {
+            for request in &given_up {
                 request.abort();
             }
-            drop(join_all(given_up.into_iter().map(|(request, _)| request)).await);
+            drop(join_all(given_up).await);
             sleep(ARRIVAL).await;
             locked.release().await;
             assert_answered(staying).await;

@@ -9,12 +9,17 @@
 //!
 //! Nothing is seen of it: a statement that answers somebody began after they had
 //! asked, and gives each the rows of their own values. Where it fails, or whoever runs
-//! it is given up, each of the others asks for itself.
+//! it is given up, each of the others asks for itself; where it takes long, nobody waits
+//! for it who is not asked for by it.
+//!
+//! All who are asked for together are answered when all rows have come. So this is for
+//! statements that answer with few.
 
 mod questions;
 
 use std::collections::HashMap;
 use std::mem;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +27,7 @@ use sea_orm::Value;
 use sea_orm::sqlx::Postgres;
 use tokio::sync::oneshot;
 use tokio::task;
+use tokio::time::timeout;
 
 use self::questions::{Answered, ask, ask_all};
 use super::failure::Failure;
@@ -40,12 +46,13 @@ pub struct Coalescing {
     lines: Mutex<HashMap<Text, Line>>,
 }
 
-/// Where the text of a statement begins, which is written out once for the program: to
-/// look for it by what it says takes longer. One that is there twice has two lines.
-type Text = usize;
+/// Where the text of a statement is, and how long, which is written out once for the
+/// program: to look for it by what it says takes longer. One that is there twice has
+/// two lines.
+type Text = (usize, usize);
 
 fn text(sql: &'static str) -> Text {
-    sql.as_ptr().addr()
+    (sql.as_ptr().addr(), sql.len())
 }
 
 /// Those who ask one statement.
@@ -148,6 +155,23 @@ impl Coalescing {
         Ok(Round { coalescing: Arc::clone(self), sql, began: line.begin() })
     }
 
+    /// Hands a round to the first of those who wait, unless there is one to wait for.
+    fn hand_on(self: &Arc<Self>, sql: &'static str) {
+        let (next, began) = {
+            let mut lines = self.lines();
+            let line = lines.entry(text(sql)).or_default();
+            // One after the other: two side by side would be for half as many each.
+            if line.is_moving() || line.waiting().is_empty() {
+                return;
+            }
+            line.is_busy = true;
+            (line.waiting.remove(0), line.begin())
+        };
+        let round = Round { coalescing: Arc::clone(self), sql, began };
+        // Who has gone away just now gives it back, and so on.
+        let _ = next.answer.send(Answer::Round(round));
+    }
+
     fn lines(&self) -> MutexGuard<'_, HashMap<Text, Line>> {
         // Nothing that is done under the lock can leave it half done.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
@@ -171,7 +195,7 @@ impl Round {
         }
         let others = self.others();
         if others.is_empty() {
-            return ask(&self.coalescing.pool, self.sql, values).await;
+            return self.watched(ask(&self.coalescing.pool, self.sql, values)).await;
         }
         self.ask_with(values, others).await
     }
@@ -188,7 +212,9 @@ impl Round {
                 questions.push(values);
             }
         }
-        match ask_all(&self.coalescing.pool, self.sql, &questions).await {
+        let pool = Arc::clone(&self.coalescing.pool);
+        let outcome = self.watched(ask_all(&pool, self.sql, &questions)).await;
+        match outcome {
             Ok(answers) => {
                 for (other, place) in others {
                     // Who has gone away needs no answer.
@@ -205,9 +231,23 @@ impl Round {
             }
             // What one of them asks may be what the database does not take: each learns
             // that for itself.
-            Err(_) => {
-                drop(others);
-                ask(&self.coalescing.pool, self.sql, questions.swap_remove(0)).await
+            Err(error) => {
+                tracing::warn!(%error, "asked together in vain, each asks for itself");
+                let sql = self.sql;
+                drop((self, others));
+                ask(&pool, sql, questions.swap_remove(0)).await
+            }
+        }
+    }
+
+    /// Waits for a statement; nobody else does for longer than [`PATIENCE`].
+    async fn watched<T>(&self, statement: impl Future<Output = T>) -> T {
+        let mut statement = pin!(statement);
+        match timeout(PATIENCE, statement.as_mut()).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => {
+                self.coalescing.hand_on(self.sql);
+                statement.await
             }
         }
     }
@@ -234,19 +274,7 @@ impl Round {
 
 impl Drop for Round {
     fn drop(&mut self) {
-        let next = self.line(|line| {
-            line.end(self.began);
-            // One after the other: two side by side would be for half as many each.
-            if line.is_moving() || line.waiting().is_empty() {
-                return None;
-            }
-            line.is_busy = true;
-            Some((line.waiting.remove(0), line.begin()))
-        });
-        if let Some((next, began)) = next {
-            let coalescing = Arc::clone(&self.coalescing);
-            // Who has gone away just now gives it back, and so on.
-            let _ = next.answer.send(Answer::Round(Self { coalescing, sql: self.sql, began }));
-        }
+        self.line(|line| line.end(self.began));
+        self.coalescing.hand_on(self.sql);
     }
 }

@@ -91,8 +91,9 @@ pub trait Rows: Sync {
         self.rows(Statement::from_sql_and_values(self.backend(), sql, values))
     }
 
-    /// The same of a statement that every request runs: what others ask by it at the
-    /// same time may be asked for together, see `coalescing`.
+    /// The same of a statement that every request runs, and that answers with few rows:
+    /// what others ask by it at the same time may be asked for together, see
+    /// `coalescing`.
     fn query_often<T: FromRow>(
         &self,
         sql: &'static str,
