@@ -157,10 +157,10 @@ pub(super) async fn slice<E: Resource, C: Rows>(
     let backend = connection.backend();
     if let (Some((sql, value)), None, 0) = (equality::<E>(&condition), slice.after, slice.skip) {
         let first = |limit: u64| [configuration.as_uuid().into(), value.into(), limit.into()];
-        let found = connection.query_often(sql, first(slice.limit.min(FEW))).await?;
+        let found = connection.query_often(sql, first(Ord::min(slice.limit, FEW))).await?;
         // Who is alone is all. Others may have the same `externalId`, a thousand of them:
         // nobody is to wait for their documents.
-        if found.len() < FEW as usize || slice.limit <= FEW {
+        if (found.len() as u64) < FEW || slice.limit <= FEW {
             return Ok(found);
         }
         return Ok(connection.query(sql, first(slice.limit)).await?);
