@@ -190,7 +190,7 @@ impl Round {
     async fn ask(self, values: Vec<Value>) -> Result<Answered, Failure> {
         if self.is_busy() {
             // Whose request has come already asks in a moment, too. Where there are none,
-            // it would be for nothing, and is a tenth of a small request.
+            // it would be for nothing, and costs a fifth of a small request.
             task::yield_now().await;
         }
         let others = self.others();
