@@ -40,8 +40,13 @@ pub fn etag(version: u64) -> String {
 /// The URI of a resource.
 #[must_use]
 pub fn location(base_url: &str, of: &ResourceType, id: Uuid) -> String {
-    let mut id_text = Uuid::encode_buffer();
-    [base_url, of.endpoint, "/", id.as_hyphenated().encode_lower(&mut id_text)].concat()
+    let mut text = Uuid::encode_buffer();
+    location_parts(base_url, of, id.as_hyphenated().encode_lower(&mut text)).concat()
+}
+
+/// The same in parts; `id` as text.
+pub fn location_parts<'a>(base_url: &'a str, of: &ResourceType, id: &'a str) -> [&'a str; 4] {
+    [base_url, of.endpoint, "/", id]
 }
 
 impl Meta<'_> {

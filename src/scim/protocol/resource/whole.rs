@@ -8,7 +8,7 @@ use std::io::Write as _;
 use uuid::Uuid;
 
 use super::super::schema::ResourceType;
-use super::outgoing::{Meta, NotOurs};
+use super::outgoing::{Meta, NotOurs, location_parts};
 
 /// About how many bytes more [`write`] writes of a resource than it is given.
 pub const OURS: usize = 512;
@@ -71,9 +71,8 @@ fn write_meta(json: &mut Vec<u8>, meta: &Meta<'_>, id: &str, of: &ResourceType) 
     } else {
         display(json, meta.last_modified);
     }
-    // See [`Meta::location`].
     json.extend_from_slice(b"\",\"location\":\"");
-    for part in [meta.base_url, of.endpoint, "/", id] {
+    for part in location_parts(meta.base_url, of, id) {
         inner(json, part);
     }
     // The entity tag, whose quotes are escaped.
