@@ -58,6 +58,15 @@ impl Locked {
     }
 }
 
+/// Asks while a table is locked, and unlocks it when all have reached it.
+async fn held_up<T>(server: &TestServer, table: &str, ask: impl FnOnce() -> T) -> T {
+    let locked = Locked::table(server, table).await;
+    let asked = ask();
+    sleep(ARRIVAL).await;
+    locked.release().await;
+    asked
+}
+
 /// A tenant with a user.
 struct Asker {
     tenant: Tenant,
@@ -189,22 +198,14 @@ on_both_engines! {
     async fn each_of_many_identity_providers_is_answered_with_its_own(server: TestServer) {
         let askers = askers(&server, 12).await;
         for table in ["scim_configurations", "scim_users", "scim_group_members"] {
-            let locked = Locked::table(&server, table).await;
-            let questions = questions(&askers);
-            sleep(ARRIVAL).await;
-            locked.release().await;
-            assert_answered(questions).await;
+            assert_answered(held_up(&server, table, || questions(&askers)).await).await;
         }
     }
 
     async fn each_of_many_callers_is_answered_with_its_own(server: TestServer) {
         let askers = askers(&server, 12).await;
         for table in ["api_keys", "scim_configurations"] {
-            let locked = Locked::table(&server, table).await;
-            let calls = calls(&askers);
-            sleep(ARRIVAL).await;
-            locked.release().await;
-            assert_called(calls).await;
+            assert_called(held_up(&server, table, || calls(&askers)).await).await;
         }
     }
 
@@ -213,10 +214,8 @@ on_both_engines! {
         let askers = askers(&server, 12).await;
         let askers: Vec<_> = askers.into_iter().map(|asker| asker.at(&process.url)).collect();
         for table in ["api_keys", "scim_configurations", "scim_users", "scim_group_members"] {
-            let locked = Locked::table(&server, table).await;
-            let (questions, calls) = (questions(&askers), calls(&askers));
-            sleep(ARRIVAL).await;
-            locked.release().await;
+            let ask = || (questions(&askers), calls(&askers));
+            let (questions, calls) = held_up(&server, table, ask).await;
             assert_answered(questions).await;
             assert_called(calls).await;
         }
