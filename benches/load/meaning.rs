@@ -39,6 +39,8 @@ pub enum Meaning {
     State(usize),
     /// The user's first address, or second.
     Email(usize),
+    /// All of them, as JSON.
+    Emails,
     /// Ids, as one text.
     Many,
     /// One of them, in the same form.
@@ -49,6 +51,14 @@ pub enum Meaning {
     One,
     /// What most rows have no value of.
     Nothing,
+}
+
+/// A parameter of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    pub meaning: Meaning,
+    /// Whether the statement does the same for several, and takes an array: of one.
+    pub is_array: bool,
 }
 
 /// The type of a value.
@@ -120,7 +130,8 @@ impl Meaning {
                 Self::Now
             }
             (_, "value_key") => Self::Email(repeated),
-            ("scim_accounts", "email" | "email_key") => Self::Email(0),
+            (_, "email" | "email_key") => Self::Email(0),
+            (_, "email_keys") => Self::Emails,
             (_, "other_email_key") => Self::Nothing,
             (_, "member_count") => Self::MoreMembers,
             ("scim_users" | "scim_groups", "limit") => Self::ResourcesAtMost,
@@ -147,6 +158,7 @@ impl Meaning {
             | Self::DisplayNameKey
             | Self::Document
             | Self::Email(_)
+            | Self::Emails
             | Self::Changed
             | Self::State(_)
             | Self::Many
@@ -214,6 +226,7 @@ impl Constants {
             Meaning::Changed => Value::Text(subject.changed().to_owned()),
             Meaning::State(place) => Value::Text(subject.state(place)),
             Meaning::Email(place) => Value::Text(subject.email(place)),
+            Meaning::Emails => Value::Text(subject.emails()),
             Meaning::Many => Value::Text(many(self.engine, &subject.many)),
             Meaning::OneOfMany(place) => {
                 let one = subject.many.get(place..=place).unwrap_or_default();

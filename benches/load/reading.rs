@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::ops::Range;
 
 use anyhow::{Context as _, bail};
 
-use crate::meaning::Meaning;
+use crate::meaning::{Meaning, Parameter};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
@@ -119,8 +120,9 @@ impl Reading {
     }
 
     /// What is to be bound, in order.
-    pub fn parameters(&self) -> anyhow::Result<Vec<Meaning>> {
-        let mut bound: Vec<Option<Meaning>> = Vec::new();
+    pub fn parameters(&self) -> anyhow::Result<Vec<Parameter>> {
+        let mut bound: Vec<Option<Parameter>> = Vec::new();
+        let arrays = self.arrays();
         let mut walk = Walk::default();
         let mut before: BTreeMap<String, usize> = BTreeMap::new();
         for (at, token) in self.tokens.iter().enumerate() {
@@ -135,14 +137,59 @@ impl Reading {
             if bound[place].is_some() {
                 continue;
             }
-            let (table, column, many) = walk.column(&self.tokens, at)?;
+            let array = arrays.get(&at);
+            let (table, column, many) = match array {
+                Some(column) => (String::new(), column.clone(), false),
+                None => walk.column(&self.tokens, at)?,
+            };
             let repeated = before.entry(column.clone()).or_default();
             let meaning = Meaning::of(&table, &column, many, *repeated)
                 .with_context(|| format!("no meaning for {table}.{column}"))?;
             *repeated += 1;
-            bound[place] = Some(meaning);
+            bound[place] = Some(Parameter { meaning, is_array: array.is_some() });
         }
         bound.into_iter().collect::<Option<Vec<_>>>().context("a parameter is missing")
+    }
+
+    /// Where parameters stand that are arrays, side by side in one `unnest`, and what its
+    /// columns are called behind it: `unnest($1, $2) WITH ORDINALITY AS name (a, b, c)`.
+    fn arrays(&self) -> BTreeMap<usize, String> {
+        let mut arrays = BTreeMap::new();
+        for (at, token) in self.tokens.iter().enumerate() {
+            if *token != Token::Word("unnest".to_owned()) {
+                continue;
+            }
+            let Some(arguments) = self.parenthesis(at + 1) else { continue };
+            let behind = &self.tokens[arguments.end..];
+            let names = behind.iter().take(5).position(|token| *token == Token::Symbol('('));
+            let Some(names) = names.and_then(|place| self.parenthesis(arguments.end + place))
+            else {
+                continue;
+            };
+            let names = self.tokens[names].iter().filter_map(|token| match token {
+                Token::Word(name) => Some(name.clone()),
+                _ => None,
+            });
+            let placeholders =
+                arguments.filter(|at| matches!(self.tokens[*at], Token::Placeholder(_)));
+            arrays.extend(placeholders.zip(names));
+        }
+        arrays
+    }
+
+    /// What stands in the parentheses that are opened here.
+    fn parenthesis(&self, open: usize) -> Option<Range<usize>> {
+        let mut depth = 0_usize;
+        for (at, token) in self.tokens.iter().enumerate().skip(open) {
+            match token {
+                Token::Symbol('(') => depth += 1,
+                Token::Symbol(')') if depth == 1 => return Some(open + 1..at),
+                Token::Symbol(')') => depth -= 1,
+                _ if depth == 0 => return None,
+                _ => {}
+            }
+        }
+        None
     }
 }
 

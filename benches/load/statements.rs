@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::meaning::Meaning;
+use crate::meaning::{Meaning, Parameter};
 use crate::reading::Reading;
 
 /// A statement, and what is to be bound to it, in the order of binding.
@@ -19,10 +19,11 @@ pub struct Statement {
     pub sql: Arc<str>,
     /// The same with `?1` for `$1`, which SQLite would take for a name.
     pub numbered: Arc<str>,
-    pub parameters: Vec<Meaning>,
+    pub parameters: Vec<Parameter>,
     /// Whether it answers rows, or how many it has changed.
     pub has_rows: bool,
-    /// Whether it may find nothing: a user may be in no group.
+    /// Whether it may find nothing: a user may be in no group, or changed by another
+    /// between the look and the deed.
     pub may_be_empty: bool,
 }
 
@@ -72,9 +73,9 @@ fn one_each(steps: &mut [Step]) {
     for (place, statement) in statements.into_iter().enumerate() {
         let alike = |texts: &[Arc<str>]| texts.iter().filter(|sql| **sql == statement.sql).count();
         let (all, before) = (alike(&texts), alike(&texts[..place]));
-        for meaning in statement.parameters.iter_mut().filter(|_| all > 1) {
-            if *meaning == Meaning::Many {
-                *meaning = Meaning::OneOfMany(before);
+        for parameter in statement.parameters.iter_mut().filter(|_| all > 1) {
+            if parameter.meaning == Meaning::Many {
+                parameter.meaning = Meaning::OneOfMany(before);
             }
         }
     }
@@ -90,6 +91,7 @@ fn understood(sql: &str) -> anyhow::Result<Statement> {
         parameters,
         has_rows: reading.has_rows(),
         may_be_empty: verb.is_none()
-            || (verb == Some("select") && reading.has("scim_group_members")),
+            || (verb == Some("select")
+                && (reading.has("scim_group_members") || reading.has("skip"))),
     })
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use scimd::clock::{Clock as _, Random as _, SystemClock, SystemRandom};
 use scimd::model::{AccountId, MEMBERS_OF_AN_EVENT, UserId};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::directory::{Person, Team};
@@ -105,6 +106,10 @@ impl Subject {
 
     pub fn email(&self, place: usize) -> String {
         self.person.emails().into_iter().nth(place).unwrap_or_default()
+    }
+
+    pub fn emails(&self) -> String {
+        json!(self.person.emails()).to_string()
     }
 
     /// Whose event it is.

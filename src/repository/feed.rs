@@ -5,6 +5,8 @@
 //! numbers come from the one row that every change of the organization moves:
 //! whoever has it keeps the others waiting.
 
+mod along;
+
 use std::fmt::Write as _;
 use std::sync::{OnceLock, PoisonError};
 
@@ -17,12 +19,18 @@ use crate::model::{
     MEMBERS_OF_AN_EVENT, MemberId, OrganizationId, Origin, User,
 };
 
+pub(super) use self::along::told_along;
+
 /// How many events one statement writes: ten values each, of which
 /// PostgreSQL takes 65,535 and SQLite 32,766.
 const EVENTS_AT_ONCE: usize = 100;
 
 /// What a statement takes of each event beyond what they have in common.
 const COLUMNS: usize = 10;
+
+const EVENT_COLUMNS: &str = "organization_id, number, occurred_at, ends_transaction, kind, \
+     origin, configuration_id, subject_id, version, created_at, changed, state, account_id, \
+     account_reason";
 
 /// An event that has no number yet.
 pub(super) struct Recorded {
@@ -318,13 +326,10 @@ fn statement(backend: DbBackend, feed: Feed, events: usize) -> String {
         }
         rows.push(')');
     }
-    let columns = "organization_id, number, occurred_at, ends_transaction, kind, origin, \
-         configuration_id, subject_id, version, created_at, changed, state, \
-         account_id, account_reason";
     let last = events - 1;
     match backend {
         DbBackend::Sqlite => format!(
-            "INSERT INTO scim_events ({columns}) \
+            "INSERT INTO scim_events ({EVENT_COLUMNS}) \
              SELECT feed.organization_id, feed.newest - $2 + 1 + event.column1, $3, \
                  $4 AND event.column1 = {last}, event.column2, event.column3, event.column4, \
                  event.column5, event.column6, event.column7, event.column8, event.column9, \
@@ -339,7 +344,7 @@ fn statement(backend: DbBackend, feed: Feed, events: usize) -> String {
         ),
         _ => format!(
             "WITH feed AS ({} RETURNING organization_id, newest) \
-             INSERT INTO scim_events ({columns}) \
+             INSERT INTO scim_events ({EVENT_COLUMNS}) \
              SELECT feed.organization_id, feed.newest - $2::bigint + 1 + event.column1, $3::bigint, \
                  $4::boolean AND event.column1 = {last}, event.column2, event.column3, \
                  event.column4, event.column5, event.column6, event.column7, event.column8, \

@@ -221,7 +221,7 @@ impl Write {
 /// That `former` is who is provisioned again by the configuration, `$1`. An email
 /// alone does not say so: it is passed on to others. Nor is what is remembered
 /// true of anybody while the account has a user of the configuration.
-fn remembers(email_key: &str, user_name_key: &str, external_id: &str) -> String {
+pub(super) fn remembers(email_key: &str, user_name_key: &str, external_id: &str) -> String {
     format!(
         "former.email_key = {email_key} AND former.configuration_id = $1 \
          AND (former.user_name_key = {user_name_key} OR former.external_id = {external_id}) \

@@ -53,7 +53,7 @@ pub use news::News;
 pub use open::Repository;
 pub use snapshot::{Part, Snapshot};
 pub use tx::{Read, Retriable, Write, retry_deadlocks};
-pub use users::LockedUser;
+pub use users::{LockedUser, PresentUser};
 pub use webhook_leases::{WEBHOOKS_AT_ONCE, WebhookLease, WebhookNext, WebhookProgress};
 
 /// A result of this room.

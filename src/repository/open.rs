@@ -12,8 +12,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::connection::{
-    ACQUIRE_TIMEOUT, BUSY_TIMEOUT, Coalescing, InPlace, Location, Moment, Pool, Queue, Reader,
-    STATEMENTS, Turn, Writer,
+    ACQUIRE_TIMEOUT, BUSY_TIMEOUT, Coalescing, GroupCommit, InPlace, Location, Moment, Pool, Queue,
+    Reader, STATEMENTS, Turn, Writer,
 };
 use super::news::Board;
 use super::{Error, Read, Result, Write, migration};
@@ -27,12 +27,12 @@ const SQLITE_READERS: usize = 4;
 #[derive(Clone)]
 pub struct Repository {
     reader: Reader,
-    writer: Writer,
+    pub(super) writer: Writer,
     /// For the schema, which SeaORM looks at through a connection of its own.
     schema: DatabaseConnection,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    origin: Origin,
+    pub(super) origin: Origin,
     pub(super) board: Arc<Board>,
 }
 
@@ -60,7 +60,8 @@ impl Repository {
                 let pool = Pool::new(source, POSTGRES_CONNECTIONS);
                 let coalescing = Coalescing::new(Arc::clone(&pool));
                 let reader = Reader::Postgres { pool: Arc::clone(&pool), coalescing };
-                (reader, Writer::Postgres(pool), schema)
+                let group_commit = GroupCommit::new(Arc::clone(&pool));
+                (reader, Writer::Postgres { pool, group_commit }, schema)
             }
             DatabaseUrl::SqliteMemory => open_sqlite(&Location::memory()).await?,
             DatabaseUrl::SqliteFile(path) => open_sqlite(&Location::file(path.clone())).await?,
@@ -92,9 +93,14 @@ impl Repository {
     /// made.
     #[must_use]
     pub fn new_id(&self) -> Uuid {
-        let mut random = [0; 10];
-        self.random.fill(&mut random);
-        UserId::new(self.now(), random).as_uuid()
+        UserId::new(self.now(), self.random_bytes()).as_uuid()
+    }
+
+    /// What makes a new id unlike all others of its millisecond.
+    pub(super) fn random_bytes(&self) -> [u8; 10] {
+        let mut bytes = [0; 10];
+        self.random.fill(&mut bytes);
+        bytes
     }
 
     /// What time it is outside of any transaction.

@@ -9,7 +9,6 @@ use super::entity::account::{self, Model};
 use super::entity::user;
 use super::feed::Feed;
 use super::linking::{Linked, Refused};
-use super::users::LockedUser;
 use super::{Error, Result, Write};
 use crate::model::{AccountId, ConfigurationId, PrimaryEmail, User, UserContent, UserId};
 
@@ -40,23 +39,23 @@ impl Write {
     pub(super) async fn relink(
         &self,
         configuration: ConfigurationId,
-        before: &LockedUser,
+        before: &User,
         content: &UserContent,
     ) -> Result<std::result::Result<Relink, Refused>> {
         let email = content.primary_email.as_ref();
-        let document: Map<String, Value> = serde_json::from_str(&before.user.document)
+        let document: Map<String, Value> = serde_json::from_str(&before.document)
             .map_err(|_| Error::Corrupt("scim_users.document"))?;
         let before_email = PrimaryEmail::of(&document);
         let said = |email: &PrimaryEmail| (email.key(), email.verified);
         if before_email.as_ref().map(said) == email.map(said) {
             return Ok(Ok(Relink::Unchanged));
         }
-        match (before.user.link.account, email) {
+        match (before.link.account, email) {
             (Some(account), email) => {
                 let key = |email: &PrimaryEmail| email.key();
                 let change = EmailChange {
                     configuration,
-                    user: before.user.id,
+                    user: before.id,
                     account,
                     before: before_email.as_ref().map(key).unwrap_or_default(),
                     after: email.map(key).unwrap_or_default(),

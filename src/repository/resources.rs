@@ -253,7 +253,7 @@ pub(super) async fn count<E: Resource, C: Rows>(
 
 /// [`COLUMNS`], and what is `also` asked for behind them, written out, because every
 /// request runs one, of those of a configuration, `$1`, that a condition holds for.
-fn select<E: Resource>(also: &[Field], condition: &str) -> String {
+pub(super) fn select<E: Resource>(also: &[Field], condition: &str) -> String {
     let more = E::MORE.iter().chain(also);
     let more = more.fold(String::new(), |more, field| more + ", " + field.unquoted());
     format!(

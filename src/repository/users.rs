@@ -1,6 +1,9 @@
 //! Users.
 
+mod at_once;
+
 use std::collections::BTreeSet;
+use std::ops::Deref;
 
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryTrait, Set};
@@ -17,13 +20,62 @@ use crate::model::{
     MemberId, Slice, User, UserContent, UserId, Written, changed_paths,
 };
 
-/// A user whom only this transaction may change.
+/// A user as it is stored, to be changed.
 #[derive(Clone, Debug)]
-pub struct LockedUser {
+pub struct PresentUser {
     /// The user.
     pub user: User,
     user_name_key: String,
     active: bool,
+}
+
+/// A user whom only this transaction may change.
+#[derive(Clone, Debug)]
+pub struct LockedUser(PresentUser);
+
+impl Deref for LockedUser {
+    type Target = PresentUser;
+
+    fn deref(&self) -> &PresentUser {
+        &self.0
+    }
+}
+
+/// What is to become of a user.
+struct Update {
+    user: User,
+    kind: EventKind,
+    /// Paths of the attributes that differ.
+    changed: Vec<String>,
+    is_renamed: bool,
+}
+
+impl Update {
+    fn has_other_emails(&self) -> bool {
+        self.changed.iter().any(|path| path == "emails")
+    }
+}
+
+impl PresentUser {
+    /// The next version.
+    fn updated(&self, content: &UserContent, now: Instant) -> Update {
+        let kind = match (self.active, content.active) {
+            (true, false) => EventKind::UserDeactivated,
+            (false, true) => EventKind::UserReactivated,
+            _ => EventKind::UserUpdated,
+        };
+        Update {
+            user: User {
+                document: content.document.clone(),
+                version: self.user.version + 1,
+                updated_at: now,
+                ..self.user.clone()
+            },
+            kind,
+            changed: changed_paths(&self.user.document, &content.document),
+            is_renamed: content.user_name_key != self.user_name_key,
+        }
+    }
 }
 
 impl Read {
@@ -65,8 +117,8 @@ impl Write {
     ) -> Result<Option<LockedUser>> {
         let also = [Field::UserNameKey, Field::Active];
         let id = id.as_uuid();
-        let row = self.resource_for_update::<Entity, LockedRow>(configuration, id, &also).await?;
-        row.map(LockedUser::try_from).transpose()
+        let row = self.resource_for_update::<Entity, PresentRow>(configuration, id, &also).await?;
+        row.map(|row| row.try_into().map(LockedUser)).transpose()
     }
 
     /// Makes a user, and its account if it has an email that no account has. Where
@@ -134,38 +186,25 @@ impl Write {
         before: &LockedUser,
         content: UserContent,
     ) -> Result<Written<User, LinkRefusal>> {
-        let changed = changed_paths(&before.user.document, &content.document);
-        let renamed = content.user_name_key != before.user_name_key;
-        let relink = if changed.iter().any(|path| path == "emails") {
-            self.relink(configuration, before, &content).await?
+        let update = before.updated(&content, self.now);
+        let relink = if update.has_other_emails() {
+            self.relink(configuration, &before.user, &content).await?
         } else {
             Ok(Relink::Unchanged)
         };
         let relink = match relink {
             Ok(relink) => relink,
-            Err(_) if renamed && self.is_name_taken(configuration, &content).await? => {
+            Err(_) if update.is_renamed && self.is_name_taken(configuration, &content).await? => {
                 return Ok(Written::NameTaken);
             }
             Err(refused) => {
                 return Ok(Written::LinkRefused(refused.of(&content, Some(before.user.id))));
             }
         };
-        let kind = match (before.active, content.active) {
-            (true, false) => EventKind::UserDeactivated,
-            (false, true) => EventKind::UserReactivated,
-            _ => EventKind::UserUpdated,
-        };
-        let user = User {
-            id: before.user.id,
-            document: content.document.clone(),
-            version: before.user.version + 1,
-            created_at: before.user.created_at,
-            updated_at: self.now,
-            link: match &relink {
-                Relink::Linked(linked) => linked.link,
-                Relink::Unchanged | Relink::Email(_) => before.user.link,
-            },
-        };
+        let Update { mut user, kind, changed, is_renamed } = update;
+        if let Relink::Linked(linked) = &relink {
+            user.link = linked.link;
+        }
         let emails = content.email_keys.clone();
         let version = i64::try_from(user.version).map_err(|_| Error::Corrupt(VERSION))?;
         let mut change = ActiveModel { version: Set(version), ..self.row_of(content) };
@@ -179,7 +218,7 @@ impl Write {
                 change.other_email_key = Set(linked.other_email_key.clone());
             }
         }
-        let Some(stored) = self.store(configuration, user.id, change, renamed).await? else {
+        let Some(stored) = self.store(configuration, user.id, change, is_renamed).await? else {
             return Ok(Written::NameTaken);
         };
         self.replace_emails(configuration, user.id, &stored, emails).await?;
@@ -266,19 +305,19 @@ impl TryFrom<UserRow> for User {
 }
 
 /// What is read of a user that is to be changed.
-struct LockedRow {
+struct PresentRow {
     user: UserRow,
     user_name_key: String,
     active: bool,
 }
 
-from_row!(LockedRow { user, user_name_key, active });
+from_row!(PresentRow { user, user_name_key, active });
 
-impl TryFrom<LockedRow> for LockedUser {
+impl TryFrom<PresentRow> for PresentUser {
     type Error = Error;
 
-    fn try_from(row: LockedRow) -> Result<Self> {
-        let LockedRow { user, user_name_key, active } = row;
+    fn try_from(row: PresentRow) -> Result<Self> {
+        let PresentRow { user, user_name_key, active } = row;
         Ok(Self { user: user.try_into()?, user_name_key, active })
     }
 }

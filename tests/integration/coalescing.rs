@@ -1,71 +1,17 @@
 //! Requests that ask the same at the same time, of other ids: PostgreSQL is asked for
 //! them together, and none of them may notice.
 
-use std::time::Duration;
-
 use futures::future::join_all;
 use reqwest::Method;
 use scimd::model::DatabaseUrl;
-use sea_orm::{
-    ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, TransactionTrait,
-};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::harness::locked::{ARRIVAL, Locked, held_up};
 use crate::harness::{Client, Process, TestServer, on_both_engines};
 use crate::scim::client::{Answer, ScimClient, Tenant, answer};
-
-/// How long requests are given to reach a table that is locked.
-const ARRIVAL: Duration = Duration::from_millis(400);
-
-/// A table that nobody reads as long as this lives, on PostgreSQL.
-struct Locked {
-    held: Option<(DatabaseConnection, DatabaseTransaction)>,
-}
-
-impl Locked {
-    async fn table(server: &TestServer, name: &str) -> Self {
-        let DatabaseUrl::Postgres(url) = &server.database.url else { return Self { held: None } };
-        let connection = Database::connect(url.as_str()).await.unwrap();
-        let transaction = connection.begin().await.unwrap();
-        let lock = format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE");
-        transaction.execute_unprepared(&lock).await.unwrap();
-        Self { held: Some((connection, transaction)) }
-    }
-
-    /// Ends the connections of those who wait for it, and says how many.
-    async fn end_who_waits(&self) -> Option<i64> {
-        self.ask("count(pg_terminate_backend(pid))").await
-    }
-
-    async fn ask(&self, what: &str) -> Option<i64> {
-        let (connection, _) = self.held.as_ref()?;
-        let query = format!(
-            "SELECT {what} FROM pg_stat_activity
-             WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        );
-        let query = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, query);
-        let row = connection.query_one_raw(query).await.unwrap().unwrap();
-        Some(row.try_get_by_index(0).unwrap())
-    }
-
-    async fn release(self) {
-        if let Some((_, transaction)) = self.held {
-            transaction.rollback().await.unwrap();
-        }
-    }
-}
-
-/// Asks while a table is locked, and unlocks it when all have reached it.
-async fn held_up<T>(server: &TestServer, table: &str, ask: impl FnOnce() -> T) -> T {
-    let locked = Locked::table(server, table).await;
-    let asked = ask();
-    sleep(ARRIVAL).await;
-    locked.release().await;
-    asked
-}
 
 /// A tenant with a user.
 struct Asker {

@@ -27,6 +27,7 @@ mod crash;
 mod directory;
 mod directory_store;
 mod examples;
+mod group_commit;
 mod observability;
 mod program;
 mod readme;

@@ -58,9 +58,12 @@ impl Lane {
             self.prepared.insert(Arc::clone(&statement.sql), prepared);
         }
         let prepared = &self.prepared[&statement.sql];
-        let parameters = statement.parameters.iter();
-        let values: Vec<_> = parameters.map(|meaning| constants.value(*meaning, subject)).collect();
-        let values: Vec<_> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let mut values: Vec<Box<dyn ToSql + Sync + Send>> = Vec::new();
+        for parameter in &statement.parameters {
+            let value = constants.value(parameter.meaning, subject);
+            values.push(if parameter.is_array { Box::new(vec![value]) } else { Box::new(value) });
+        }
+        let values: Vec<_> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
         let found = if statement.has_rows {
             let rows = self.client.query(prepared, &values).await?;
             for row in &rows {
@@ -78,7 +81,10 @@ impl Lane {
     /// that the values have.
     async fn prepare(&self, statement: &Statement) -> anyhow::Result<tokio_postgres::Statement> {
         let prepared = self.client.prepare(&statement.sql).await?;
-        let given = statement.parameters.iter().map(|meaning| meaning.kind().on_postgres());
+        let given = statement.parameters.iter().map(|parameter| {
+            let kind = parameter.meaning.kind();
+            if parameter.is_array { kind.array_on_postgres() } else { kind.on_postgres() }
+        });
         ensure!(
             given.eq(prepared.params().iter().cloned()),
             "{:?} for the parameters {:?} of {}",

@@ -76,8 +76,8 @@ fn run(
         most = most.max(prepared.parameter_count());
         ensure!(most <= statement.parameters.len(), "more parameters in {}", statement.sql);
         let parameters = &statement.parameters[..prepared.parameter_count()];
-        for (place, meaning) in parameters.iter().enumerate() {
-            prepared.raw_bind_parameter(place + 1, constants.value(*meaning, subject))?;
+        for (place, parameter) in parameters.iter().enumerate() {
+            prepared.raw_bind_parameter(place + 1, constants.value(parameter.meaning, subject))?;
         }
         found += rows(&mut prepared, statement.has_rows, subject)?;
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
+use sea_orm::sqlx::error::BoxDynError;
 use sea_orm::sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
 use sea_orm::sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
@@ -108,7 +109,7 @@ impl Postgres {
 }
 
 macro_rules! runner {
-    ($name:ident, $connection:ty, $arguments:ty) => {
+    ($name:ident, $connection:ty, $arguments:ty, $add:ident) => {
         /// Runs a statement, and reads all that it answers.
         async fn $name(
             connection: &mut $connection,
@@ -117,16 +118,9 @@ macro_rules! runner {
             subject: &mut Subject,
         ) -> anyhow::Result<()> {
             let mut arguments = <$arguments>::default();
-            for meaning in &statement.parameters {
-                let added = match constants.value(*meaning, subject) {
-                    Value::Uuid(id) => arguments.add(id),
-                    Value::Text(text) => arguments.add(text),
-                    Value::Integer(number) => arguments.add(number),
-                    Value::Boolean(flag) => arguments.add(flag),
-                    Value::Bytes(bytes) => arguments.add(bytes),
-                    Value::Null => arguments.add(None::<String>),
-                };
-                added.map_err(|error| anyhow!(error))?;
+            for parameter in &statement.parameters {
+                let value = constants.value(parameter.meaning, subject);
+                $add(&mut arguments, value, parameter.is_array).map_err(|error| anyhow!(error))?;
             }
             let query = query_with(AssertSqlSafe(Arc::clone(&statement.sql)), arguments);
             let found = if statement.has_rows {
@@ -160,5 +154,42 @@ macro_rules! runner {
     };
 }
 
-runner!(on_sqlite, SqliteConnection, SqliteArguments);
-runner!(on_postgres, PgConnection, PgArguments);
+runner!(on_sqlite, SqliteConnection, SqliteArguments, add_to_sqlite);
+runner!(on_postgres, PgConnection, PgArguments, add_to_postgres);
+
+/// SQLite has no arrays.
+fn add_to_sqlite(
+    arguments: &mut SqliteArguments,
+    value: Value,
+    _is_array: bool,
+) -> Result<(), BoxDynError> {
+    match value {
+        Value::Uuid(id) => arguments.add(id),
+        Value::Text(text) => arguments.add(text),
+        Value::Integer(number) => arguments.add(number),
+        Value::Boolean(flag) => arguments.add(flag),
+        Value::Bytes(bytes) => arguments.add(bytes),
+        Value::Null => arguments.add(None::<String>),
+    }
+}
+
+fn add_to_postgres(
+    arguments: &mut PgArguments,
+    value: Value,
+    is_array: bool,
+) -> Result<(), BoxDynError> {
+    match (value, is_array) {
+        (Value::Uuid(id), false) => arguments.add(id),
+        (Value::Uuid(id), true) => arguments.add(vec![id]),
+        (Value::Text(text), false) => arguments.add(text),
+        (Value::Text(text), true) => arguments.add(vec![text]),
+        (Value::Integer(number), false) => arguments.add(number),
+        (Value::Integer(number), true) => arguments.add(vec![number]),
+        (Value::Boolean(flag), false) => arguments.add(flag),
+        (Value::Boolean(flag), true) => arguments.add(vec![flag]),
+        (Value::Bytes(bytes), false) => arguments.add(bytes),
+        (Value::Bytes(bytes), true) => arguments.add(vec![bytes]),
+        (Value::Null, false) => arguments.add(None::<String>),
+        (Value::Null, true) => arguments.add(vec![None::<String>]),
+    }
+}

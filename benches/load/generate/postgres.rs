@@ -23,6 +23,16 @@ impl Kind {
             Self::Bytes => Type::BYTEA,
         }
     }
+
+    pub const fn array_on_postgres(self) -> Type {
+        match self {
+            Self::Uuid => Type::UUID_ARRAY,
+            Self::Text => Type::TEXT_ARRAY,
+            Self::Integer => Type::INT8_ARRAY,
+            Self::Boolean => Type::BOOL_ARRAY,
+            Self::Bytes => Type::BYTEA_ARRAY,
+        }
+    }
 }
 
 impl ToSql for Value {

@@ -80,7 +80,7 @@ engine!(Sqlite, outlives_cancellation: true, ends_connection: |_| false);
 engine!(Postgres, outlives_cancellation: false, ends_connection: is_fatal);
 
 /// As when it is shut down, or the connection is ended by an administrator.
-fn is_fatal(error: &(dyn DatabaseError + 'static)) -> bool {
+pub fn is_fatal(error: &(dyn DatabaseError + 'static)) -> bool {
     let error = error.try_downcast_ref::<PgDatabaseError>();
     error.is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }

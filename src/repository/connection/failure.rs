@@ -6,6 +6,8 @@ use std::sync::Arc;
 use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 
+use super::engine::is_fatal;
+
 /// The failure of a statement, or of what is around it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
@@ -65,6 +67,12 @@ impl Failure {
             }
             _ => false,
         }
+    }
+
+    /// Whether the database refused a statement and goes on: of it nothing was done.
+    pub fn is_refusal(&self) -> bool {
+        let Self::Sqlx(error) = self else { return false };
+        matches!(cause(error), Some(sqlx::Error::Database(error)) if !is_fatal(error.as_ref()))
     }
 
     /// Whether there is a row already that is like the new one in what no two may

@@ -7,12 +7,15 @@
 //! take long (`in_place`), and those of transactions, of which those that wait for one
 //! another share one commit (`queue`). What takes long to read, and what sees one
 //! moment (`moment`), has sqlx's threads. On PostgreSQL, what several requests ask at
-//! the same time is one statement (`coalescing`). To the rest of the repository all of
+//! the same time is one statement (`coalescing`), and so are changes of one configuration
+//! (`group_commit`). To the rest of the repository all of
 //! it is [`Rows`], which takes SeaORM's statements.
 
+mod arrays;
 mod coalescing;
 mod engine;
 mod failure;
+mod group_commit;
 mod in_place;
 mod moment;
 mod pool;
@@ -28,6 +31,7 @@ use sea_orm::{DbBackend, Statement, Value};
 
 pub(super) use self::coalescing::Coalescing;
 pub(super) use self::failure::Failure;
+pub(super) use self::group_commit::GroupCommit;
 pub(super) use self::in_place::InPlace;
 pub(super) use self::moment::Moment;
 pub(super) use self::pool::{ACQUIRE_TIMEOUT, Pool};
@@ -47,7 +51,7 @@ pub(super) enum Reader {
 #[derive(Clone)]
 pub(super) enum Writer {
     Sqlite(Arc<Queue>),
-    Postgres(Arc<Pool<Postgres>>),
+    Postgres { pool: Arc<Pool<Postgres>>, group_commit: Arc<GroupCommit> },
 }
 
 impl Writer {
@@ -55,7 +59,17 @@ impl Writer {
     pub async fn pause(&self) -> Result<Option<Turn>, Failure> {
         match self {
             Self::Sqlite(queue) => queue.pause().await,
-            Self::Postgres(_) => Ok(None),
+            Self::Postgres { .. } => Ok(None),
+        }
+    }
+
+    /// Where to have changes made that one statement can say. On SQLite a transaction
+    /// needs none: its statements wait for nobody, and the queue has them flushed
+    /// together.
+    pub const fn group_commit(&self) -> Option<&Arc<GroupCommit>> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres { group_commit, .. } => Some(group_commit),
         }
     }
 
@@ -63,7 +77,7 @@ impl Writer {
     pub async fn begin(&self) -> Result<Transaction, Failure> {
         match self {
             Self::Sqlite(queue) => Ok(Transaction::Sqlite(queue.begin().await?)),
-            Self::Postgres(pool) => Transaction::on_postgres(pool).await,
+            Self::Postgres { pool, .. } => Transaction::on_postgres(pool).await,
         }
     }
 }

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolConnection;
-use sea_orm::sqlx::{self, Connection};
+use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::sqlx::{self, Connection, Postgres, SqlSafeStr};
 use sea_orm::{DbErr, QueryResult, RuntimeErr, Statement};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
-use super::engine::Engine;
+use super::engine::{Engine, trace};
 use super::failure::Failure;
 use super::rows::{Columns, FromRow};
 
@@ -149,6 +150,21 @@ impl<DB: Engine> Lease<DB> {
             Err(_) => false,
         };
         Ok(outcome.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))?)
+    }
+}
+
+impl Lease<Postgres> {
+    /// The rows that a statement answers to arguments that SeaORM has no values for.
+    pub async fn answer_to(
+        &mut self,
+        sql: impl SqlSafeStr,
+        arguments: PgArguments,
+    ) -> Result<Vec<QueryResult>, Failure> {
+        let sql = sql.into_sql_str();
+        trace(sql.as_str());
+        let connection = self.begin();
+        let outcome = sqlx::query_with(sql, arguments).fetch_all(connection).await;
+        Ok(self.end(outcome)?.into_iter().map(Into::into).collect())
     }
 }
 

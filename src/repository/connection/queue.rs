@@ -19,13 +19,14 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sea_orm::{Statement, Value};
+use sea_orm::Statement;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task;
 use tokio::time::timeout;
 
 use self::batch::Batch;
+use super::arrays::text_length;
 use super::failure::Failure;
 use super::pool::ACQUIRE_TIMEOUT;
 use super::rows::FromRow;
@@ -174,9 +175,5 @@ impl Drop for Turn {
 }
 
 fn is_large(statement: &Statement) -> bool {
-    let length = |value: &Value| match value {
-        Value::String(Some(text)) => text.len(),
-        _ => 0,
-    };
-    statement.values.iter().flat_map(|values| &values.0).map(length).sum::<usize>() > LARGE
+    statement.values.as_ref().is_some_and(|values| text_length(&values.0) > LARGE)
 }

@@ -1,5 +1,7 @@
 //! Changes of users (RFC 7644 3.3, 3.5, 3.6).
 
+use std::mem;
+
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
@@ -9,7 +11,7 @@ use super::client::Client;
 use super::error::Error;
 use super::precondition::check_if_match;
 use super::stored::{Stored, is_same, object, shown};
-use crate::model::{LinkRefusal, UserId, Written};
+use crate::model::{LinkRefusal, User, UserContent, UserId, Written};
 use crate::repository::Write;
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::USER;
@@ -29,16 +31,31 @@ pub async fn created(
     let user_name = user_name(&incoming.document);
     let content = resource::user_content(incoming.document)?;
 
+    let id = id.map(UserId::from);
+    let at_once = client.repository.create_user_at_once(client.configuration, id, &content);
+    let user = match at_once.await? {
+        Some(user) => user,
+        None => created_in_turn(client, id, content, user_name).await?,
+    };
+
+    // Nobody can have put the user into a group yet.
+    Stored::from(user).answer(StatusCode::CREATED, client, &USER, "", projection)
+}
+
+async fn created_in_turn(
+    client: &Client,
+    id: Option<UserId>,
+    content: UserContent,
+    user_name: String,
+) -> Result<User, Error> {
     let tx = client.repository.write().await?;
-    let user = match tx.create_user(client.configuration, id.map(Into::into), content).await? {
+    let user = match tx.create_user(client.configuration, id, content).await? {
         Written::Done(user) => user,
         Written::NameTaken => return Err(Error::UserNameTaken(user_name)),
         Written::LinkRefused(refusal) => return Err(refused(client, tx, refusal).await?),
     };
     tx.commit().await?;
-
-    // Nobody can have put the user into a group yet.
-    Stored::from(user).answer(StatusCode::CREATED, client, &USER, "", projection)
+    Ok(user)
 }
 
 /// Replaces a user.
@@ -49,13 +66,13 @@ pub async fn replaced(
     body: &Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let mut document = resource::incoming(body, &USER)?.document;
+    let document = resource::incoming(body, &USER)?.document;
     change(client, id, headers, projection, move |present| {
+        let before = mem::replace(present, document.clone());
         // Whoever leaves `active` out does not mean to let somebody back in.
-        if let (false, Some(active)) = (document.contains_key("active"), present.get("active")) {
-            document.insert("active".to_owned(), active.clone());
+        if let (false, Some(active)) = (document.contains_key("active"), before.get("active")) {
+            present.insert("active".to_owned(), active.clone());
         }
-        *present = document;
         Ok(())
     })
     .await
@@ -89,36 +106,71 @@ pub async fn deleted(client: &Client, id: &str, headers: &HeaderMap) -> Result<A
     Ok(Answer::nothing())
 }
 
-/// Changes the document of a user in one transaction; one that comes out as it
-/// was keeps its version.
+/// Changes the document of a user; one that comes out as it was keeps its version.
 async fn change(
     client: &Client,
     id: &str,
     headers: &HeaderMap,
     projection: &Projection,
-    edit: impl FnOnce(&mut Object) -> Result<(), Error>,
+    edit: impl Fn(&mut Object) -> Result<(), Error>,
 ) -> Result<Answer, Error> {
-    let tx = client.repository.write().await?;
-    let user = tx.user_for_update(client.configuration, parse(id)?).await?;
-    let user = user.ok_or_else(|| Error::not_found(USER.name, id))?;
-    check_if_match(headers, &resource::etag(user.user.version))?;
+    let edited = |user: &User| {
+        check_if_match(headers, &resource::etag(user.version))?;
+        let mut document = object(&user.document)?;
+        edit(&mut document)?;
+        let user_name = user_name(&document);
+        let content = resource::user_content(document)?;
+        let is_same = is_same(&content.document, &user.document);
+        Ok((!is_same).then_some(Edited { user_name, content }))
+    };
+    let user = match changed_at_once(client, parse(id)?, edited).await? {
+        Some(user) => user,
+        None => changed_in_turn(client, id, edited).await?,
+    };
+    shown(client, &USER, StatusCode::OK, &user.into(), projection).await
+}
 
-    let mut document = object(&user.user.document)?;
-    edit(&mut document)?;
-    let user_name = user_name(&document);
-    let content = resource::user_content(document)?;
-    let user = if is_same(&content.document, &user.user.document) {
-        user.user
-    } else {
-        match tx.update_user(client.configuration, &user, content).await? {
-            Written::Done(user) => user,
-            Written::NameTaken => return Err(Error::UserNameTaken(user_name)),
-            Written::LinkRefused(refusal) => return Err(refused(client, tx, refusal).await?),
+/// What a user is to be, who is not so yet.
+struct Edited {
+    user_name: String,
+    content: UserContent,
+}
+
+/// `None`: nothing is changed, and it is to be done in a transaction.
+async fn changed_at_once(
+    client: &Client,
+    id: UserId,
+    edited: impl Fn(&User) -> Result<Option<Edited>, Error>,
+) -> Result<Option<User>, Error> {
+    let (store, configuration) = (&client.repository, client.configuration);
+    let Some(present) = store.user_to_update(configuration, id).await? else { return Ok(None) };
+    let Some(Edited { content, .. }) = edited(&present.user)? else {
+        return Ok(Some(present.user));
+    };
+    Ok(store.update_user_at_once(configuration, &present, content).await?)
+}
+
+/// The same in a transaction, where nobody else changes the user meanwhile.
+async fn changed_in_turn(
+    client: &Client,
+    id: &str,
+    edited: impl Fn(&User) -> Result<Option<Edited>, Error>,
+) -> Result<User, Error> {
+    let tx = client.repository.write().await?;
+    let locked = tx.user_for_update(client.configuration, parse(id)?).await?;
+    let locked = locked.ok_or_else(|| Error::not_found(USER.name, id))?;
+    let user = match edited(&locked.user)? {
+        None => locked.user.clone(),
+        Some(Edited { user_name, content }) => {
+            match tx.update_user(client.configuration, &locked, content).await? {
+                Written::Done(user) => user,
+                Written::NameTaken => return Err(Error::UserNameTaken(user_name)),
+                Written::LinkRefused(refusal) => return Err(refused(client, tx, refusal).await?),
+            }
         }
     };
     tx.commit().await?;
-
-    shown(client, &USER, StatusCode::OK, &user.into(), projection).await
+    Ok(user)
 }
 
 /// Takes back what was begun, and tells the application why.

@@ -2,6 +2,7 @@
 //! own, and time and randomness that the test decides.
 
 mod client;
+pub mod locked;
 mod log;
 mod postgres;
 mod process;

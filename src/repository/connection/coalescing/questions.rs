@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use sea_orm::sqlx::Postgres;
+use sea_orm::sqlx::{AssertSqlSafe, Postgres};
 use sea_orm::{DbBackend, QueryResult, Statement, Value};
 
+use crate::repository::connection::arrays::arguments;
 use crate::repository::connection::failure::Failure;
 use crate::repository::connection::pool::Pool;
 use crate::repository::connection::rows::{Columns, FromRow};
@@ -46,13 +47,9 @@ pub async fn ask_all(
         return Ok(vec![ask(pool, sql, question.clone()).await?]);
     }
     let parameters = questions[0].len();
-    let arrays = (0..parameters).map(|place| {
-        let values = questions.iter().map(|question| question[place].clone()).collect();
-        Value::Array(questions[0][place].array_type(), Some(Box::new(values)))
-    });
-    let sql = of_several(sql, parameters);
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, arrays);
-    let rows = pool.lease().await?.answer(statement).await?;
+    let arguments = arguments(None, questions)?;
+    let sql = AssertSqlSafe(of_several(sql, parameters));
+    let rows = pool.lease().await?.answer_to(sql, arguments).await?;
     let mut answers: Vec<Vec<QueryResult>> = questions.iter().map(|_| Vec::new()).collect();
     for row in rows {
         let question: i64 = row.try_get_by_index(0)?;

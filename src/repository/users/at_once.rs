@@ -1,0 +1,272 @@
+//! Changes of users that one statement makes, for many at once, where that is faster
+//! than a transaction: on PostgreSQL, see `connection::group_commit`.
+//!
+//! Most creations and changes can be said so: nothing is in their way, and they
+//! concern nobody else. The statement makes sure of that, and leaves alone what is
+//! otherwise than it takes for granted: that is for a transaction, which waits for locks
+//! and knows what to say.
+
+use std::sync::{Arc, LazyLock};
+
+use sea_orm::Value;
+
+use super::{PresentRow, PresentUser};
+use crate::model::{
+    AccountId, ConfigurationId, EventKind, Link, LinkReason, PrimaryEmail, User, UserContent,
+    UserId,
+};
+use crate::repository::connection::GroupCommit;
+use crate::repository::entity::user;
+use crate::repository::feed::told_along;
+use crate::repository::linking::remembers;
+use crate::repository::query::Field;
+use crate::repository::{Repository, Result, events, locks, resources};
+
+impl Repository {
+    /// A user as it is now, for [`Self::update_user_at_once`]; `None`: there is no such
+    /// user, or none is changed so on this engine.
+    pub async fn user_to_update(
+        &self,
+        configuration: ConfigurationId,
+        id: UserId,
+    ) -> Result<Option<PresentUser>> {
+        static SQL: LazyLock<String> = LazyLock::new(|| {
+            resources::select::<user::Entity>(&[Field::UserNameKey, Field::Active], "id = $2")
+        });
+        if self.writer.group_commit().is_none() {
+            return Ok(None);
+        }
+        let values = [configuration.as_uuid().into(), id.as_uuid().into()];
+        let row: Option<PresentRow> = self.read().query_one(&SQL, values).await?;
+        row.map(PresentUser::try_from).transpose()
+    }
+
+    /// Stores a user anew, as its next version, durably. `None`: nothing is changed, for
+    /// the user is not as it was, or somebody is at work on it, or its `userName` or its
+    /// emails are to be others. Then [`Write::update_user`](crate::repository::Write::update_user)
+    /// finds out.
+    pub async fn update_user_at_once(
+        &self,
+        configuration: ConfigurationId,
+        before: &PresentUser,
+        content: UserContent,
+    ) -> Result<Option<User>> {
+        let Some(group_commit) = self.writer.group_commit() else { return Ok(None) };
+        let update = before.updated(&content, self.now());
+        if update.is_renamed || update.has_other_emails() {
+            return Ok(None);
+        }
+        let user = update.user;
+        let values = vec![
+            user.id.as_uuid().into(),
+            i64::try_from(user.version).unwrap_or(i64::MAX).into(),
+            content.external_id.into(),
+            content.display_name_key.into(),
+            content.active.into(),
+            content.document.into(),
+            user.updated_at.as_micros().into(),
+            i64::from(update.kind.number()).into(),
+            self.origin.to_bytes().into(),
+            events::changed_text(&update.changed).into(),
+        ];
+        Ok(self.make_at_once(group_commit, &UPDATE, configuration, values).await?.then_some(user))
+    }
+
+    /// Makes a user, and its account if it has an email that no account has, durably;
+    /// `id` as for [`Write::create_user`](crate::repository::Write::create_user). `None`: nothing is changed, for the
+    /// `userName` is taken, the email is one that is known, or the engine has no such
+    /// way. Then that finds out.
+    pub async fn create_user_at_once(
+        &self,
+        configuration: ConfigurationId,
+        id: Option<UserId>,
+        content: &UserContent,
+    ) -> Result<Option<User>> {
+        let Some(group_commit) = self.writer.group_commit() else { return Ok(None) };
+        let now = self.now();
+        let email = content.primary_email.as_ref();
+        let link = Link {
+            account: email.map(|_| AccountId::new(now, self.random_bytes())),
+            reason: email.map(|_| LinkReason::NoAccount),
+        };
+        let user = User {
+            id: id.unwrap_or_else(|| UserId::new(now, self.random_bytes())),
+            document: content.document.clone(),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            link,
+        };
+        let email_keys =
+            serde_json::to_string(&content.email_keys).expect("texts have a JSON form");
+        let values = vec![
+            user.id.as_uuid().into(),
+            content.user_name_key.as_str().into(),
+            content.external_id.clone().into(),
+            content.display_name_key.clone().into(),
+            content.active.into(),
+            content.document.as_str().into(),
+            now.as_micros().into(),
+            link.account.map(AccountId::as_uuid).into(),
+            link.reason.map(|reason| i64::from(reason.number())).into(),
+            email.map(|email| email.text.clone()).into(),
+            email.map(PrimaryEmail::key).into(),
+            email.map(|email| email.verified).into(),
+            email_keys.into(),
+            i64::from(EventKind::UserCreated.number()).into(),
+            self.origin.to_bytes().into(),
+        ];
+        Ok(self.make_at_once(group_commit, &CREATE, configuration, values).await?.then_some(user))
+    }
+
+    async fn make_at_once(
+        &self,
+        group_commit: &Arc<GroupCommit>,
+        statement: &'static str,
+        configuration: ConfigurationId,
+        values: Vec<Value>,
+    ) -> Result<bool> {
+        let is_made = group_commit.make(statement, configuration.as_uuid(), values).await?;
+        if is_made && self.board.is_followed() {
+            self.board.tell([configuration.as_uuid()]);
+        }
+        Ok(is_made)
+    }
+}
+
+/// `change`: a row for each change, of columns that are parameters from `$2` on,
+/// and its place. PostgreSQL does not see how many there are, see `repository/ids.rs`.
+fn changes(columns: &[(&str, &str)]) -> String {
+    let mut arrays = Vec::with_capacity(columns.len());
+    for (place, (_, kind)) in columns.iter().enumerate() {
+        arrays.push(format!("(SELECT ${}::{kind}[])", place + 2));
+    }
+    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+    format!(
+        "change AS NOT MATERIALIZED (SELECT * FROM unnest({}) WITH ORDINALITY \
+             AS change ({}, place))",
+        arrays.join(", "),
+        names.join(", ")
+    )
+}
+
+/// Nobody is waited for who has a user locked: the others would wait too.
+static UPDATE: LazyLock<String> = LazyLock::new(|| {
+    let changes = changes(&[
+        ("subject_id", "uuid"),
+        ("version", "bigint"),
+        ("external_id", "text"),
+        ("display_name_key", "text"),
+        ("active", "boolean"),
+        ("document", "text"),
+        ("updated_at", "bigint"),
+        ("kind", "bigint"),
+        ("origin", "bytea"),
+        ("changed", "text"),
+    ]);
+    let told = told_along("counted");
+    format!(
+        "WITH {changes}, \
+         owner AS MATERIALIZED \
+             (SELECT organization_id FROM scim_configurations WHERE id = $1), \
+         free AS MATERIALIZED \
+             (SELECT change.* FROM change JOIN scim_users AS stored \
+                  ON stored.configuration_id = $1 AND stored.id = change.subject_id \
+                  AND stored.version = change.version - 1 \
+              FOR NO KEY UPDATE OF stored SKIP LOCKED), \
+         changed AS \
+             (UPDATE scim_users AS stored \
+              SET external_id = free.external_id, display_name_key = free.display_name_key, \
+                  active = free.active, document = free.document, version = free.version, \
+                  updated_at = free.updated_at \
+              FROM free, owner \
+              WHERE stored.configuration_id = $1 AND stored.id = free.subject_id \
+              RETURNING free.place, free.kind, free.origin, free.changed, free.subject_id, \
+                  stored.version, stored.created_at, stored.updated_at, stored.document, \
+                  stored.account_id, stored.account_reason), \
+         counted AS MATERIALIZED \
+             (SELECT organization_id, (SELECT count(*) FROM changed) AS events FROM owner), \
+         {told}"
+    )
+});
+
+/// What is known of a `userName` or an email by now, of others of the same time too, is
+/// in the way. Where that happens between the look and the deed, a unique index refuses
+/// all of it.
+///
+/// Accounts come before users, and these before the number of users and that of events:
+/// as in a transaction, so that no two wait for each other.
+static CREATE: LazyLock<String> = LazyLock::new(|| {
+    let changes = changes(&[
+        ("subject_id", "uuid"),
+        ("user_name_key", "text"),
+        ("external_id", "text"),
+        ("display_name_key", "text"),
+        ("active", "boolean"),
+        ("document", "text"),
+        ("created_at", "bigint"),
+        ("account_id", "uuid"),
+        ("account_reason", "bigint"),
+        ("email", "text"),
+        ("email_key", "text"),
+        ("email_verified", "boolean"),
+        ("email_keys", "text"),
+        ("kind", "bigint"),
+        ("origin", "bytea"),
+    ]);
+    let remembers = remembers("change.email_key", "change.user_name_key", "change.external_id");
+    let line = locks::wait_in_line(locks::COUNTS, "id");
+    let told = told_along("told");
+    format!(
+        "WITH {changes}, \
+         owner AS MATERIALIZED \
+             (SELECT id, organization_id FROM scim_configurations WHERE id = $1 FOR KEY SHARE), \
+         free AS MATERIALIZED \
+             (SELECT change.* FROM change, owner \
+              WHERE NOT EXISTS \
+                  (SELECT 1 FROM scim_users AS other \
+                   WHERE other.configuration_id = $1 \
+                       AND other.user_name_key = change.user_name_key) \
+                  AND (change.email_key IS NULL OR NOT EXISTS \
+                      (SELECT 1 FROM scim_accounts AS account \
+                       WHERE account.organization_id = owner.organization_id \
+                           AND account.email_key = change.email_key) \
+                      AND NOT EXISTS \
+                      (SELECT 1 FROM scim_former_users AS former \
+                       WHERE former.organization_id = owner.organization_id AND {remembers})) \
+              ORDER BY change.user_name_key), \
+         account AS \
+             (INSERT INTO scim_accounts (organization_id, id, email, email_key, email_verified, \
+                  configuration_id, created_at, updated_at) \
+              SELECT owner.organization_id, account_id, email, email_key, email_verified, \
+                  owner.id, created_at, created_at \
+              FROM free, owner WHERE email_key IS NOT NULL \
+              RETURNING id), \
+         made AS \
+             (INSERT INTO scim_users (configuration_id, id, user_name_key, external_id, \
+                  display_name_key, active, document, version, created_at, updated_at, \
+                  account_id, account_reason) \
+              SELECT $1, subject_id, user_name_key, external_id, display_name_key, active, \
+                  document, 1, created_at, created_at, account.id, account_reason \
+              FROM free LEFT JOIN account ON account.id = free.account_id \
+              RETURNING id), \
+         changed AS MATERIALIZED \
+             (SELECT place, kind, origin, '' AS changed, subject_id, 1 AS version, created_at, \
+                  created_at AS updated_at, document, account_id, account_reason \
+              FROM free JOIN made ON made.id = free.subject_id), \
+         email AS \
+             (INSERT INTO scim_user_emails (configuration_id, value_key, user_id) \
+              SELECT $1, email.value_key, subject_id \
+              FROM free, json_array_elements_text(free.email_keys::json) AS email (value_key)), \
+         counted AS MATERIALIZED \
+             (SELECT id, organization_id, (SELECT count(*) FROM changed) AS events FROM owner), \
+         users AS \
+             (INSERT INTO scim_directory_counts (configuration_id, user_count, group_count) \
+              SELECT id, events, 0 FROM counted, {line} WHERE events > 0 \
+              ON CONFLICT (configuration_id) DO UPDATE \
+                  SET user_count = scim_directory_counts.user_count + excluded.user_count \
+              RETURNING configuration_id), \
+         told AS MATERIALIZED (SELECT organization_id, events FROM counted, users), \
+         {told}"
+    )
+});

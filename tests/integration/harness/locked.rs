@@ -1,0 +1,65 @@
+//! Locks that keep the server's statements waiting, on PostgreSQL.
+
+use std::time::Duration;
+
+use scimd::model::DatabaseUrl;
+use sea_orm::{
+    ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
+    TransactionTrait,
+};
+use tokio::time::sleep;
+
+use super::TestServer;
+
+/// How long requests are given to reach what is locked.
+pub const ARRIVAL: Duration = Duration::from_millis(400);
+
+/// What nobody else gets as long as this lives. On SQLite nothing is.
+pub struct Locked {
+    held: Option<(DatabaseConnection, DatabaseTransaction)>,
+}
+
+impl Locked {
+    /// A table, which nobody reads.
+    pub async fn table(server: &TestServer, name: &str) -> Self {
+        Self::by(server, &format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")).await
+    }
+
+    /// Rows, by a condition: nobody changes them.
+    pub async fn rows(server: &TestServer, table: &str, condition: &str) -> Self {
+        Self::by(server, &format!("SELECT 1 FROM {table} WHERE {condition} FOR UPDATE")).await
+    }
+
+    async fn by(server: &TestServer, lock: &str) -> Self {
+        let DatabaseUrl::Postgres(url) = &server.database.url else { return Self { held: None } };
+        let connection = Database::connect(url.as_str()).await.unwrap();
+        let transaction = connection.begin().await.unwrap();
+        transaction.execute_unprepared(lock).await.unwrap();
+        Self { held: Some((connection, transaction)) }
+    }
+
+    /// Ends the connections of those who wait for it, and says how many.
+    pub async fn end_who_waits(&self) -> Option<i64> {
+        let (connection, _) = self.held.as_ref()?;
+        let query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let query = Statement::from_string(DbBackend::Postgres, query);
+        let row = connection.query_one_raw(query).await.unwrap().unwrap();
+        Some(row.try_get_by_index(0).unwrap())
+    }
+
+    pub async fn release(self) {
+        if let Some((_, transaction)) = self.held {
+            transaction.rollback().await.unwrap();
+        }
+    }
+}
+
+/// Asks while a table is locked, and unlocks it when all have reached it.
+pub async fn held_up<T>(server: &TestServer, table: &str, ask: impl FnOnce() -> T) -> T {
+    let locked = Locked::table(server, table).await;
+    let asked = ask();
+    sleep(ARRIVAL).await;
+    locked.release().await;
+    asked
+}
