@@ -129,11 +129,13 @@ impl<'a> Bench<'a> {
             server.push(self.load(&operation, &span).await?);
             for (operation, figures) in [(&operation, &mut with), (&untold, &mut without)] {
                 self.seed += 1;
-                let order = self.order(operation, span, false);
-                // The way that the server goes in a transaction.
-                let straight = match self.database {
-                    None => &mut self.driver,
-                    Some(_) => &mut self.sqlx,
+                let mut order = self.order(operation, span, false);
+                // The way that the server goes.
+                let straight = if self.database.is_some() {
+                    order.together = writers;
+                    &mut self.sqlx
+                } else {
+                    &mut self.driver
                 };
                 figures.push(straight.order(&order).await?);
             }
@@ -152,7 +154,7 @@ impl<'a> Bench<'a> {
 
     fn order(&self, operation: &Operation, span: Span, only_transactions: bool) -> Order {
         let (operation, seed, database) = (operation.clone(), self.seed, self.database);
-        Order { operation, seed, span, only_transactions, database }
+        Order { operation, seed, span, only_transactions, together: 0, database }
     }
 
     fn span(&self, operation: &Operation) -> Span {

@@ -161,7 +161,7 @@ impl Reading {
             }
             let Some(arguments) = self.parenthesis(at + 1) else { continue };
             let behind = &self.tokens[arguments.end..];
-            let names = behind.iter().take(5).position(|token| *token == Token::Symbol('('));
+            let names = behind.iter().take(6).position(|token| *token == Token::Symbol('('));
             let Some(names) = names.and_then(|place| self.parenthesis(arguments.end + place))
             else {
                 continue;

@@ -36,6 +36,14 @@ pub enum Step {
     Transaction { begin: Arc<str>, statements: Vec<Statement>, commit: Arc<str> },
 }
 
+impl Step {
+    /// Whether it does for several subjects what it does for one: it takes arrays.
+    pub fn is_for_several(&self) -> bool {
+        let Self::Alone(statement) = self else { return false };
+        statement.parameters.iter().any(|parameter| parameter.is_array)
+    }
+}
+
 /// Takes apart what was recorded of one request.
 pub fn steps(recorded: &[String]) -> anyhow::Result<Vec<Step>> {
     let mut steps = Vec::new();

@@ -50,6 +50,9 @@ pub struct Order {
     pub span: Span,
     /// Only what is between `BEGIN` and `COMMIT`, on one connection.
     pub only_transactions: bool,
+    /// How many changes are made by each statement that can make several, on one
+    /// connection; 0: one on each connection.
+    pub together: u64,
     /// The database server, if it is another process.
     pub database: Option<u32>,
 }

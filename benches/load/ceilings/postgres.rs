@@ -32,14 +32,14 @@ impl Lane {
         &mut self,
         step: &Step,
         constants: &Constants,
-        subject: &mut Subject,
+        subjects: &mut [Subject],
     ) -> anyhow::Result<()> {
         match step {
-            Step::Alone(statement) => self.one(statement, constants, subject).await,
+            Step::Alone(statement) => self.one(statement, constants, subjects).await,
             Step::Transaction { begin, statements, commit } => {
                 self.client.batch_execute(begin).await?;
                 for statement in statements {
-                    self.one(statement, constants, subject).await?;
+                    self.one(statement, constants, subjects).await?;
                 }
                 Ok(self.client.batch_execute(commit).await?)
             }
@@ -51,7 +51,7 @@ impl Lane {
         &mut self,
         statement: &Statement,
         constants: &Constants,
-        subject: &mut Subject,
+        subjects: &mut [Subject],
     ) -> anyhow::Result<()> {
         if !self.prepared.contains_key(&statement.sql) {
             let prepared = self.prepare(statement).await?;
@@ -60,14 +60,18 @@ impl Lane {
         let prepared = &self.prepared[&statement.sql];
         let mut values: Vec<Box<dyn ToSql + Sync + Send>> = Vec::new();
         for parameter in &statement.parameters {
-            let value = constants.value(parameter.meaning, subject);
-            values.push(if parameter.is_array { Box::new(vec![value]) } else { Box::new(value) });
+            let value = |subject: &Subject| constants.value(parameter.meaning, subject);
+            values.push(if parameter.is_array {
+                Box::new(subjects.iter().map(value).collect::<Vec<_>>())
+            } else {
+                Box::new(value(&subjects[0]))
+            });
         }
         let values: Vec<_> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
         let found = if statement.has_rows {
             let rows = self.client.query(prepared, &values).await?;
             for row in &rows {
-                read(row, subject)?;
+                read(row, &mut subjects[0])?;
             }
             rows.len() as u64
         } else {

@@ -1,6 +1,7 @@
 //! The statements through sqlx, on both engines.
 
 use std::hint::black_box;
+use std::slice::from_mut;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,13 +58,13 @@ impl Sqlite {
     ) -> anyhow::Result<()> {
         match step {
             Step::Alone(statement) => {
-                on_sqlite(&mut self.reader, statement, constants, subject).await
+                on_sqlite(&mut self.reader, statement, constants, from_mut(subject)).await
             }
             Step::Transaction { begin, statements, commit } => {
                 let mut writer = self.writer.lock().await;
                 query(AssertSqlSafe(Arc::clone(begin))).execute(&mut *writer).await?;
                 for statement in statements {
-                    on_sqlite(&mut writer, statement, constants, subject).await?;
+                    on_sqlite(&mut writer, statement, constants, from_mut(subject)).await?;
                 }
                 query(AssertSqlSafe(Arc::clone(commit))).execute(&mut *writer).await?;
                 Ok(())
@@ -92,14 +93,16 @@ impl Postgres {
         &mut self,
         step: &Step,
         constants: &Constants,
-        subject: &mut Subject,
+        subjects: &mut [Subject],
     ) -> anyhow::Result<()> {
         match step {
-            Step::Alone(statement) => on_postgres(&mut self.0, statement, constants, subject).await,
+            Step::Alone(statement) => {
+                on_postgres(&mut self.0, statement, constants, subjects).await
+            }
             Step::Transaction { begin, statements, commit } => {
                 query(AssertSqlSafe(Arc::clone(begin))).execute(&mut self.0).await?;
                 for statement in statements {
-                    on_postgres(&mut self.0, statement, constants, subject).await?;
+                    on_postgres(&mut self.0, statement, constants, subjects).await?;
                 }
                 query(AssertSqlSafe(Arc::clone(commit))).execute(&mut self.0).await?;
                 Ok(())
@@ -108,19 +111,37 @@ impl Postgres {
     }
 }
 
+macro_rules! add {
+    ($arguments:expr, $value:expr) => {
+        match $value {
+            Value::Uuid(id) => $arguments.add(id),
+            Value::Text(text) => $arguments.add(text),
+            Value::Integer(number) => $arguments.add(number),
+            Value::Boolean(flag) => $arguments.add(flag),
+            Value::Bytes(bytes) => $arguments.add(bytes),
+            Value::Null => $arguments.add(None::<String>),
+        }
+    };
+}
+
 macro_rules! runner {
-    ($name:ident, $connection:ty, $arguments:ty, $add:ident) => {
+    ($name:ident, $connection:ty, $arguments:ty, $add_array:ident) => {
         /// Runs a statement, and reads all that it answers.
         async fn $name(
             connection: &mut $connection,
             statement: &Statement,
             constants: &Constants,
-            subject: &mut Subject,
+            subjects: &mut [Subject],
         ) -> anyhow::Result<()> {
             let mut arguments = <$arguments>::default();
             for parameter in &statement.parameters {
-                let value = constants.value(parameter.meaning, subject);
-                $add(&mut arguments, value, parameter.is_array).map_err(|error| anyhow!(error))?;
+                let value = |subject: &Subject| constants.value(parameter.meaning, subject);
+                let added = if parameter.is_array {
+                    $add_array(&mut arguments, subjects.iter().map(value).collect())
+                } else {
+                    add!(arguments, value(&subjects[0]))
+                };
+                added.map_err(|error| anyhow!(error))?;
             }
             let query = query_with(AssertSqlSafe(Arc::clone(&statement.sql)), arguments);
             let found = if statement.has_rows {
@@ -136,7 +157,7 @@ macro_rules! runner {
                             "INTEGER" | "INT8" => {
                                 let number = black_box(row.try_get_unchecked::<i64, _>(place)?);
                                 if column.name() == "version" {
-                                    subject.version = number;
+                                    subjects[0].version = number;
                                 }
                             }
                             // Ids, hashes and flags, which are as they are.
@@ -154,42 +175,33 @@ macro_rules! runner {
     };
 }
 
-runner!(on_sqlite, SqliteConnection, SqliteArguments, add_to_sqlite);
-runner!(on_postgres, PgConnection, PgArguments, add_to_postgres);
+runner!(on_sqlite, SqliteConnection, SqliteArguments, no_array);
+runner!(on_postgres, PgConnection, PgArguments, add_array);
 
-/// SQLite has no arrays.
-fn add_to_sqlite(
-    arguments: &mut SqliteArguments,
-    value: Value,
-    _is_array: bool,
-) -> Result<(), BoxDynError> {
-    match value {
-        Value::Uuid(id) => arguments.add(id),
-        Value::Text(text) => arguments.add(text),
-        Value::Integer(number) => arguments.add(number),
-        Value::Boolean(flag) => arguments.add(flag),
-        Value::Bytes(bytes) => arguments.add(bytes),
-        Value::Null => arguments.add(None::<String>),
-    }
+/// SQLite has none.
+fn no_array(_arguments: &mut SqliteArguments, _values: Vec<Value>) -> Result<(), BoxDynError> {
+    Err("a statement for several".into())
 }
 
-fn add_to_postgres(
-    arguments: &mut PgArguments,
-    value: Value,
-    is_array: bool,
-) -> Result<(), BoxDynError> {
-    match (value, is_array) {
-        (Value::Uuid(id), false) => arguments.add(id),
-        (Value::Uuid(id), true) => arguments.add(vec![id]),
-        (Value::Text(text), false) => arguments.add(text),
-        (Value::Text(text), true) => arguments.add(vec![text]),
-        (Value::Integer(number), false) => arguments.add(number),
-        (Value::Integer(number), true) => arguments.add(vec![number]),
-        (Value::Boolean(flag), false) => arguments.add(flag),
-        (Value::Boolean(flag), true) => arguments.add(vec![flag]),
-        (Value::Bytes(bytes), false) => arguments.add(bytes),
-        (Value::Bytes(bytes), true) => arguments.add(vec![bytes]),
-        (Value::Null, false) => arguments.add(None::<String>),
-        (Value::Null, true) => arguments.add(vec![None::<String>]),
+fn add_array(arguments: &mut PgArguments, values: Vec<Value>) -> Result<(), BoxDynError> {
+    macro_rules! add_all {
+        ($type:ident) => {
+            arguments.add(
+                values
+                    .into_iter()
+                    .map(|value| match value {
+                        Value::$type(value) => Some(value),
+                        _ => None,
+                    })
+                    .collect::<Vec<_>>(),
+            )
+        };
+    }
+    match values[0] {
+        Value::Uuid(_) => add_all!(Uuid),
+        Value::Text(_) | Value::Null => add_all!(Text),
+        Value::Integer(_) => add_all!(Integer),
+        Value::Boolean(_) => add_all!(Boolean),
+        Value::Bytes(_) => add_all!(Bytes),
     }
 }

@@ -58,13 +58,13 @@ impl Lane {
         &mut self,
         step: &Step,
         constants: &Constants,
-        subject: &mut Subject,
+        subjects: &mut [Subject],
     ) -> anyhow::Result<()> {
         match self {
-            Self::SqlxSqlite(lane) => lane.run(step, constants, subject).await,
-            Self::SqlxPostgres(lane) => lane.run(step, constants, subject).await,
-            Self::Sqlite(lane) => lane.run(step, constants, subject),
-            Self::Postgres(lane) => lane.run(step, constants, subject).await,
+            Self::SqlxSqlite(lane) => lane.run(step, constants, &mut subjects[0]).await,
+            Self::SqlxPostgres(lane) => lane.run(step, constants, subjects).await,
+            Self::Sqlite(lane) => lane.run(step, constants, &mut subjects[0]),
+            Self::Postgres(lane) => lane.run(step, constants, subjects).await,
         }
     }
 
@@ -111,11 +111,12 @@ struct Store {
 
 impl Store {
     async fn measure(&mut self, order: &Order) -> anyhow::Result<Figures> {
-        let Order { operation, seed, span, only_transactions, database } = order;
+        let Order { operation, seed, span, only_transactions, together, database } = order;
         let steps = self.steps.get(&operation.name).context("it was not recorded")?;
         let gauge = Gauge::new(span);
         // Operations that are measured one at a time are so here as well.
-        let most = if *only_transactions || operation.connections == 1 { 1 } else { usize::MAX };
+        let is_alone = *only_transactions || *together > 0 || operation.connections == 1;
+        let most = if is_alone { 1 } else { usize::MAX };
         let lanes = self.lanes.len().min(most);
         let mut running = JoinSet::new();
         for (number, lane) in (0..lanes as u64).zip(self.lanes.drain(..lanes)) {
@@ -125,6 +126,7 @@ impl Store {
                 operation: operation.clone(),
                 steps: Arc::clone(steps),
                 only_transactions: *only_transactions,
+                together: Ord::max(1, *together),
                 constants: Arc::clone(&self.constants),
                 world: Arc::clone(&self.world),
                 draw: Draw::new(&self.counters, *seed, number, lanes as u64),
@@ -158,6 +160,7 @@ struct Worker {
     operation: Operation,
     steps: Arc<Vec<Vec<Step>>>,
     only_transactions: bool,
+    together: u64,
     constants: Arc<Constants>,
     world: Arc<World>,
     draw: Draw,
@@ -168,17 +171,27 @@ struct Worker {
 impl Worker {
     async fn run(mut self) -> anyhow::Result<(Lane, Latencies)> {
         while self.gauge.go_on() {
-            let mut subject = self.operation.subject(&self.world, &mut self.draw);
+            let mut subjects: Vec<_> = (0..self.together)
+                .map(|_| self.operation.subject(&self.world, &mut self.draw))
+                .collect();
             for (phase, steps) in self.steps.iter().enumerate() {
-                self.operation.turn(&mut subject, phase);
+                for subject in &mut subjects {
+                    self.operation.turn(subject, phase);
+                }
                 let begun = Instant::now();
                 for step in steps {
-                    if !self.only_transactions || matches!(step, Step::Transaction { .. }) {
-                        self.lane.run(step, &self.constants, &mut subject).await?;
+                    if self.only_transactions && !matches!(step, Step::Transaction { .. }) {
+                        continue;
+                    }
+                    let size = if step.is_for_several() { subjects.len() } else { 1 };
+                    for subjects in subjects.chunks_mut(size) {
+                        self.lane.run(step, &self.constants, subjects).await?;
                     }
                 }
                 if self.gauge.counts() {
-                    self.latencies.add(begun.elapsed());
+                    for _ in &subjects {
+                        self.latencies.add(begun.elapsed());
+                    }
                 }
             }
         }

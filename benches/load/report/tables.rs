@@ -211,7 +211,8 @@ fn feed(results: &Results) -> String {
         PostgreSQL), with those that write the event and without, and the difference beside the \
         rest of what the server takes, PostgreSQL included. All writers change users of one \
         organization, whose events have their numbers in the order in which they are committed: on \
-        PostgreSQL, several at once give up for it that one flush serves them all.\n\n\
+        PostgreSQL, statements that make several changes at once make as many as there are \
+        writers, as the server has them do.\n\n\
         | operation | users | writers | server | with | without | adds | target |\n\
         |---|---:|---:|---:|---:|---:|---:|---:|\n";
     for database in &results.databases {

@@ -3,13 +3,14 @@
 use std::future::Future;
 
 use futures::TryStreamExt as _;
+use sea_orm::Statement;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sea_orm::sqlx::{self, AssertSqlSafe, Database, Postgres, Sqlite};
-use sea_orm::{QueryResult, Statement};
 use sea_query_sqlx::SqlxValues;
 
 use super::failure::Failure;
+use super::rows::Columns;
 
 /// What both engines do alike.
 pub trait Engine: Database {
@@ -17,6 +18,9 @@ pub trait Engine: Database {
     /// up half way. sqlx runs SQLite in a thread of its own, which finishes what
     /// it has begun; on PostgreSQL the rest of an answer would be in the way.
     const OUTLIVES_CANCELLATION: bool;
+
+    /// What is in a row.
+    fn columns(row: &Self::Row) -> Columns<'_>;
 
     /// Whether the database said with this error that it ends the connection.
     fn ends_connection(error: &(dyn DatabaseError + 'static)) -> bool;
@@ -32,14 +36,23 @@ pub trait Engine: Database {
     fn rows<T: Send>(
         connection: &mut Self::Connection,
         statement: Statement,
-        read: impl Fn(QueryResult) -> Result<T, Failure> + Send,
+        read: impl Fn(Self::Row) -> Result<T, Failure> + Send,
     ) -> impl Future<Output = sqlx::Result<Result<Vec<T>, Failure>>> + Send;
 }
 
 macro_rules! engine {
-    ($database:ty, outlives_cancellation: $outlives:literal, ends_connection: $ends:expr) => {
+    (
+        $database:ty,
+        columns: $columns:path,
+        outlives_cancellation: $outlives:literal,
+        ends_connection: $ends:expr
+    ) => {
         impl Engine for $database {
             const OUTLIVES_CANCELLATION: bool = $outlives;
+
+            fn columns(row: &Self::Row) -> Columns<'_> {
+                $columns(row)
+            }
 
             fn ends_connection(error: &(dyn DatabaseError + 'static)) -> bool {
                 $ends(error)
@@ -56,7 +69,7 @@ macro_rules! engine {
             async fn rows<T: Send>(
                 connection: &mut Self::Connection,
                 statement: Statement,
-                read: impl Fn(QueryResult) -> Result<T, Failure> + Send,
+                read: impl Fn(Self::Row) -> Result<T, Failure> + Send,
             ) -> sqlx::Result<Result<Vec<T>, Failure>> {
                 let (sql, values) = parts(statement);
                 let mut answer = sqlx::query_with(sql, values).fetch(connection);
@@ -64,7 +77,7 @@ macro_rules! engine {
                 // To its end in any case: the next statement is not to meet the rest.
                 while let Some(row) = answer.try_next().await? {
                     if let Ok(read_so_far) = &mut rows {
-                        match read(row.into()) {
+                        match read(row) {
                             Ok(row) => read_so_far.push(row),
                             Err(failure) => rows = Err(failure),
                         }
@@ -76,8 +89,13 @@ macro_rules! engine {
     };
 }
 
-engine!(Sqlite, outlives_cancellation: true, ends_connection: |_| false);
-engine!(Postgres, outlives_cancellation: false, ends_connection: is_fatal);
+engine!(Sqlite, columns: Columns::sqlite, outlives_cancellation: true, ends_connection: |_| false);
+engine!(
+    Postgres,
+    columns: Columns::postgres,
+    outlives_cancellation: false,
+    ends_connection: is_fatal
+);
 
 /// As when it is shut down, or the connection is ended by an administrator.
 pub fn is_fatal(error: &(dyn DatabaseError + 'static)) -> bool {

@@ -15,18 +15,22 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sea_orm::Value;
 use sea_orm::sqlx::Postgres;
-use sea_orm::{QueryResult, Value};
+use sea_orm::sqlx::postgres::PgRow;
 use tokio::sync::oneshot;
 use tokio::task;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::arrays::{arguments, text_length};
 use super::coalescing::{Text, text};
 use super::failure::Failure;
-use super::pool::Pool;
+use super::pool::{ACQUIRE_TIMEOUT, Pool};
+use super::rows::Columns;
 
 /// How many changes one statement makes.
 const LARGEST: usize = 64;
@@ -37,6 +41,7 @@ const LARGE: usize = 256 * 1024;
 pub struct GroupCommit {
     pool: Arc<Pool<Postgres>>,
     groups: Mutex<HashMap<Group, Vec<Asked>>>,
+    asked: AtomicU64,
 }
 
 /// Those whose changes are made together: by statement and configuration. As long as
@@ -44,19 +49,21 @@ pub struct GroupCommit {
 type Group = (Text, Uuid);
 
 struct Asked {
+    /// No two have the same.
+    number: u64,
     values: Vec<Value>,
     answer: oneshot::Sender<Result<bool, Failure>>,
 }
 
 impl GroupCommit {
     pub fn new(pool: Arc<Pool<Postgres>>) -> Arc<Self> {
-        Arc::new(Self { pool, groups: Mutex::default() })
+        Arc::new(Self { pool, groups: Mutex::default(), asked: AtomicU64::new(0) })
     }
 
     /// Makes a change of a configuration, with those that others want made by the same
     /// statement; `false`: it is not made. The statement takes the configuration and,
     /// for each of the values, an array; and answers with the place of each change that
-    /// it has made, from 1.
+    /// it has made, from 1. Who waits too long for those before has nothing changed.
     pub async fn make(
         self: &Arc<Self>,
         statement: &'static str,
@@ -64,8 +71,9 @@ impl GroupCommit {
         values: Vec<Value>,
     ) -> Result<bool, Failure> {
         let group = (text(statement), configuration);
-        let (answer, made) = oneshot::channel();
-        let asked = Asked { values, answer };
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let (answer, mut made) = oneshot::channel();
+        let asked = Asked { number, values, answer };
         let is_first = match self.groups().entry(group) {
             Entry::Occupied(mut others) => {
                 others.get_mut().push(asked);
@@ -82,7 +90,20 @@ impl GroupCommit {
             let work = Work { group_commit, statement, group, is_over: false };
             task::spawn(work.go_on());
         }
-        made.await.unwrap_or(Err(Failure::Lost))
+        let made = match timeout(ACQUIRE_TIMEOUT, &mut made).await {
+            Ok(made) => made,
+            Err(_elapsed) if self.withdraw(group, number) => return Err(Failure::Elapsed),
+            Err(_elapsed) => made.await,
+        };
+        made.unwrap_or(Err(Failure::Lost))
+    }
+
+    /// `false`: the change is being made.
+    fn withdraw(&self, group: Group, number: u64) -> bool {
+        let mut groups = self.groups();
+        let Some(waiting) = groups.get_mut(&group) else { return false };
+        let place = waiting.iter().position(|asked| asked.number == number);
+        place.map(|place| waiting.remove(place)).is_some()
     }
 
     fn groups(&self) -> MutexGuard<'_, HashMap<Group, Vec<Asked>>> {
@@ -155,8 +176,8 @@ impl Work {
         let mut lease = self.group_commit.pool.lease().await?;
         let rows = lease.answer_to(self.statement, arguments).await?;
         let place =
-            |row: QueryResult| Ok(usize::try_from(row.try_get_by_index::<i64>(0)?).unwrap_or(0));
-        rows.into_iter().map(place).collect()
+            |row: &PgRow| Ok(usize::try_from(Columns::postgres(row).read::<i64>()?).unwrap_or(0));
+        rows.iter().map(place).collect()
     }
 }
 

@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolConnection;
-use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::sqlx::postgres::{PgArguments, PgRow};
 use sea_orm::sqlx::{self, Connection, Postgres, SqlSafeStr};
-use sea_orm::{DbErr, QueryResult, RuntimeErr, Statement};
+use sea_orm::{DbErr, RuntimeErr, Statement};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::engine::{Engine, trace};
 use super::failure::Failure;
-use super::rows::{Columns, FromRow};
+use super::rows::FromRow;
 
 /// How long a request waits for its turn at the database.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -108,18 +108,18 @@ impl<DB: Engine> Lease<DB> {
 
     /// The rows that a statement answers.
     pub async fn rows<T: FromRow>(&mut self, statement: Statement) -> Result<Vec<T>, Failure> {
-        self.read(statement, |row| T::from_row(&mut Columns::sqlx(&row, 0))).await
+        self.read(statement, |row| T::from_row(&mut DB::columns(&row))).await
     }
 
     /// The same, not read yet.
-    pub async fn answer(&mut self, statement: Statement) -> Result<Vec<QueryResult>, Failure> {
+    pub async fn answer(&mut self, statement: Statement) -> Result<Vec<DB::Row>, Failure> {
         self.read(statement, Ok).await
     }
 
     async fn read<T: Send>(
         &mut self,
         statement: Statement,
-        read: impl Fn(QueryResult) -> Result<T, Failure> + Send,
+        read: impl Fn(DB::Row) -> Result<T, Failure> + Send,
     ) -> Result<Vec<T>, Failure> {
         let connection = self.begin();
         let outcome = DB::rows(connection, statement, read).await;
@@ -159,12 +159,12 @@ impl Lease<Postgres> {
         &mut self,
         sql: impl SqlSafeStr,
         arguments: PgArguments,
-    ) -> Result<Vec<QueryResult>, Failure> {
+    ) -> Result<Vec<PgRow>, Failure> {
         let sql = sql.into_sql_str();
         trace(sql.as_str());
         let connection = self.begin();
         let outcome = sqlx::query_with(sql, arguments).fetch_all(connection).await;
-        Ok(self.end(outcome)?.into_iter().map(Into::into).collect())
+        self.end(outcome)
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::future::Future;
 
-use rusqlite::types::FromSql;
-use sea_orm::{DbBackend, QueryResult, Statement, TryGetable, Value};
+use rusqlite::types::{FromSql, ValueRef};
+use sea_orm::sqlx::postgres::PgRow;
+use sea_orm::sqlx::sqlite::SqliteRow;
+use sea_orm::sqlx::{self, Decode, Postgres, Row as _, Sqlite, Type, ValueRef as _};
+use sea_orm::{DbBackend, DbErr, RuntimeErr, Statement, Value};
 
 use super::failure::Failure;
 
@@ -29,7 +32,18 @@ macro_rules! from_row {
 }
 pub(in super::super) use from_row;
 
-impl<T: TryGetable + FromSql + Send + 'static> FromRow for T {
+/// The value of one column, on each driver.
+pub trait Column:
+    FromSql + Type<Sqlite> + for<'row> Decode<'row, Sqlite> + for<'row> Decode<'row, Postgres>
+{
+}
+
+impl<T> Column for T where
+    T: FromSql + Type<Sqlite> + for<'row> Decode<'row, Sqlite> + for<'row> Decode<'row, Postgres>
+{
+}
+
+impl<T: Column + Send + 'static> FromRow for T {
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, Failure> {
         columns.next()
     }
@@ -42,7 +56,8 @@ pub struct Columns<'row> {
 }
 
 enum Row<'row> {
-    Sqlx(&'row QueryResult),
+    Postgres(&'row PgRow),
+    Sqlite(&'row SqliteRow),
     Rusqlite(&'row rusqlite::Row<'row>),
 }
 
@@ -51,9 +66,17 @@ impl<'row> Columns<'row> {
         Self { row: Row::Rusqlite(row), read: 0 }
     }
 
+    pub(super) const fn postgres(row: &'row PgRow) -> Self {
+        Self { row: Row::Postgres(row), read: 0 }
+    }
+
+    pub(super) const fn sqlite(row: &'row SqliteRow) -> Self {
+        Self { row: Row::Sqlite(row), read: 0 }
+    }
+
     /// Those behind the first ones, of which there are as many as this.
-    pub(super) const fn sqlx(row: &'row QueryResult, behind: usize) -> Self {
-        Self { row: Row::Sqlx(row), read: behind }
+    pub(super) const fn behind(self, first: usize) -> Self {
+        Self { read: first, ..self }
     }
 
     /// The next column, or as many as this takes.
@@ -61,14 +84,28 @@ impl<'row> Columns<'row> {
         T::from_row(self)
     }
 
-    fn next<T: TryGetable + FromSql>(&mut self) -> Result<T, Failure> {
+    /// The next column. PostgreSQL says of which type it is before it answers, and whoever
+    /// wrote the statement knows: to compare the types for each value takes longer than to
+    /// read a number.
+    fn next<T: Column>(&mut self) -> Result<T, Failure> {
         let column = self.read;
         self.read += 1;
         match self.row {
-            Row::Sqlx(row) => Ok(row.try_get_by_index(column)?),
+            Row::Postgres(row) => row.try_get_unchecked(column).map_err(not_read),
+            Row::Sqlite(row) => {
+                // sqlx reads 0 where there is no number.
+                if row.try_get_raw(column).map_err(not_read)?.is_null() {
+                    return Ok(T::column_result(ValueRef::Null).map_err(rusqlite::Error::from)?);
+                }
+                row.try_get(column).map_err(not_read)
+            }
             Row::Rusqlite(row) => Ok(row.get(column)?),
         }
     }
+}
+
+fn not_read(error: sqlx::Error) -> Failure {
+    DbErr::Query(RuntimeErr::SqlxError(error.into())).into()
 }
 
 /// What statements are read on: connections of either engine, in a transaction or

@@ -5,6 +5,8 @@ use std::fmt;
 
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use sea_orm::DeriveValueType;
+use sea_orm::sqlx::error::BoxDynError;
+use sea_orm::sqlx::{Database, Decode, Type};
 
 use crate::token::TokenHash;
 
@@ -31,6 +33,24 @@ impl From<&TokenHash> for StoredHash {
 impl FromSql for StoredHash {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         Vec::column_result(value).map(Self)
+    }
+}
+
+impl<DB: Database> Type<DB> for StoredHash
+where
+    Vec<u8>: Type<DB>,
+{
+    fn type_info() -> DB::TypeInfo {
+        Vec::<u8>::type_info()
+    }
+}
+
+impl<'row, DB: Database> Decode<'row, DB> for StoredHash
+where
+    Vec<u8>: Decode<'row, DB>,
+{
+    fn decode(value: DB::ValueRef<'row>) -> Result<Self, BoxDynError> {
+        Vec::decode(value).map(Self)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::{AssertSqlSafe, Postgres};
-use sea_orm::{DbBackend, QueryResult, Statement, Value};
+use sea_orm::{DbBackend, Statement, Value};
 
 use crate::repository::connection::arrays::arguments;
 use crate::repository::connection::failure::Failure;
@@ -13,14 +14,14 @@ use crate::repository::connection::rows::{Columns, FromRow};
 /// The rows of a statement, or those of one question among several.
 #[derive(Clone)]
 pub struct Answered {
-    rows: Arc<Vec<QueryResult>>,
+    rows: Arc<Vec<PgRow>>,
     /// How many columns stand before those that were asked for.
     before: usize,
 }
 
 impl Answered {
     pub fn read<T: FromRow>(&self) -> Result<Vec<T>, Failure> {
-        let read = |row| T::from_row(&mut Columns::sqlx(row, self.before));
+        let read = |row| T::from_row(&mut Columns::postgres(row).behind(self.before));
         self.rows.iter().map(read).collect()
     }
 }
@@ -50,9 +51,9 @@ pub async fn ask_all(
     let arguments = arguments(None, questions)?;
     let sql = AssertSqlSafe(of_several(sql, parameters));
     let rows = pool.lease().await?.answer_to(sql, arguments).await?;
-    let mut answers: Vec<Vec<QueryResult>> = questions.iter().map(|_| Vec::new()).collect();
+    let mut answers: Vec<Vec<PgRow>> = questions.iter().map(|_| Vec::new()).collect();
     for row in rows {
-        let question: i64 = row.try_get_by_index(0)?;
+        let question: i64 = Columns::postgres(&row).read()?;
         let answer = usize::try_from(question - 1).ok().and_then(|place| answers.get_mut(place));
         answer.expect("a row stands beside a question").push(row);
     }
