@@ -29,6 +29,13 @@ pub trait Clock: Send + Sync + 'static {
 pub trait Random: Send + Sync + 'static {
     /// Fills all of `bytes`.
     fn fill(&self, bytes: &mut [u8]);
+
+    /// What makes an id of the model unlike all others of its millisecond.
+    fn id_bytes(&self) -> [u8; 10] {
+        let mut bytes = [0; 10];
+        self.fill(&mut bytes);
+        bytes
+    }
 }
 
 /// The clock of the machine.

@@ -50,7 +50,7 @@ impl Read {
 impl Write {
     /// Makes a key whose secret has this hash.
     pub async fn create_api_key(&self, new: NewApiKey, token: &TokenHash) -> Result<ApiKey> {
-        let id = ApiKeyId::new(self.now, self.random_bytes());
+        let id = ApiKeyId::new(self.now, self.random.id_bytes());
         let row = Model {
             id: id.as_uuid(),
             organization_id: new.scope.organization().map(OrganizationId::as_uuid),

@@ -106,7 +106,7 @@ impl Write {
         new: NewConfiguration,
         token: &TokenHash,
     ) -> Result<Configuration> {
-        let id = ConfigurationId::new(self.now, self.random_bytes());
+        let id = ConfigurationId::new(self.now, self.random.id_bytes());
         let row = Model {
             id: id.as_uuid(),
             organization_id: new.organization_id.as_uuid(),

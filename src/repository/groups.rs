@@ -72,7 +72,7 @@ impl Write {
         members: &BTreeSet<MemberId>,
     ) -> Result<Written<Group>> {
         let group = Row {
-            id: id.unwrap_or_else(|| GroupId::new(self.now, self.random_bytes())).as_uuid(),
+            id: id.unwrap_or_else(|| GroupId::new(self.now, self.random.id_bytes())).as_uuid(),
             document: content.document.clone(),
             version: 1,
             created_at: self.now.as_micros(),

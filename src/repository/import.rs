@@ -233,7 +233,7 @@ impl Write {
         let before = target.map(|present| present.row.clone());
         let mut after = before.clone().unwrap_or_else(|| Model {
             organization_id: organization.as_uuid(),
-            id: AccountId::new(self.now, self.random_bytes()).as_uuid(),
+            id: AccountId::new(self.now, self.random.id_bytes()).as_uuid(),
             client_id: None,
             email: String::new(),
             email_key: None,

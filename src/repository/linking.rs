@@ -62,7 +62,7 @@ impl Write {
         content: &UserContent,
         email: &PrimaryEmail,
     ) -> Result<std::result::Result<Linked, Refused>> {
-        let new = AccountId::new(self.now, self.random_bytes());
+        let new = AccountId::new(self.now, self.random.id_bytes());
         let key = email.key();
         let found = match self.find(configuration, new, content, email).await? {
             Some(found) => found,

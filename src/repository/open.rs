@@ -31,7 +31,7 @@ pub struct Repository {
     /// For the schema, which SeaORM looks at through a connection of its own.
     schema: DatabaseConnection,
     clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    pub(super) random: Arc<dyn Random>,
     pub(super) origin: Origin,
     pub(super) board: Arc<Board>,
 }
@@ -44,6 +44,7 @@ impl Repository {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self> {
+        let board = Arc::default();
         let (reader, writer, schema) = match url {
             DatabaseUrl::Postgres(url) => {
                 let server = PgConnectOptions::from_str(url)
@@ -60,21 +61,14 @@ impl Repository {
                 let pool = Pool::new(source, POSTGRES_CONNECTIONS);
                 let coalescing = Coalescing::new(Arc::clone(&pool));
                 let reader = Reader::Postgres { pool: Arc::clone(&pool), coalescing };
-                let group_commit = GroupCommit::new(Arc::clone(&pool));
+                let group_commit =
+                    GroupCommit::new(Arc::clone(&pool), Arc::clone(&clock), Arc::clone(&board));
                 (reader, Writer::Postgres { pool, group_commit }, schema)
             }
             DatabaseUrl::SqliteMemory => open_sqlite(&Location::memory()).await?,
             DatabaseUrl::SqliteFile(path) => open_sqlite(&Location::file(path.clone())).await?,
         };
-        Ok(Self {
-            reader,
-            writer,
-            schema,
-            clock,
-            random,
-            origin: Origin::Server,
-            board: Arc::default(),
-        })
+        Ok(Self { reader, writer, schema, clock, random, origin: Origin::Server, board })
     }
 
     /// The same store, whose changes are made by `origin` and say so.
@@ -93,14 +87,7 @@ impl Repository {
     /// made.
     #[must_use]
     pub fn new_id(&self) -> Uuid {
-        UserId::new(self.now(), self.random_bytes()).as_uuid()
-    }
-
-    /// What makes a new id unlike all others of its millisecond.
-    pub(super) fn random_bytes(&self) -> [u8; 10] {
-        let mut bytes = [0; 10];
-        self.random.fill(&mut bytes);
-        bytes
+        UserId::new(self.now(), self.random.id_bytes()).as_uuid()
     }
 
     /// What time it is outside of any transaction.

@@ -90,13 +90,6 @@ impl Write {
         self.now
     }
 
-    /// What makes a new id unlike all others of its millisecond.
-    pub(super) fn random_bytes(&self) -> [u8; 10] {
-        let mut bytes = [0; 10];
-        self.random.fill(&mut bytes);
-        bytes
-    }
-
     /// Runs one statement and says how many rows it changed.
     pub(super) async fn execute(
         &self,

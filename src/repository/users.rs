@@ -57,8 +57,8 @@ impl Update {
 }
 
 impl PresentUser {
-    /// The next version.
-    fn updated(&self, content: &UserContent, now: Instant) -> Update {
+    /// The next version, but for the instant.
+    fn updated(&self, content: &UserContent) -> Update {
         let kind = match (self.active, content.active) {
             (true, false) => EventKind::UserDeactivated,
             (false, true) => EventKind::UserReactivated,
@@ -68,7 +68,6 @@ impl PresentUser {
             user: User {
                 document: content.document.clone(),
                 version: self.user.version + 1,
-                updated_at: now,
                 ..self.user.clone()
             },
             kind,
@@ -131,7 +130,7 @@ impl Write {
         id: Option<UserId>,
         content: UserContent,
     ) -> Result<Written<User, LinkRefusal>> {
-        let id = id.unwrap_or_else(|| UserId::new(self.now, self.random_bytes()));
+        let id = id.unwrap_or_else(|| UserId::new(self.now, self.random.id_bytes()));
         let linked = match &content.primary_email {
             Some(email) => match self.link(configuration, &content, email).await? {
                 Ok(linked) => Some(linked),
@@ -186,7 +185,7 @@ impl Write {
         before: &LockedUser,
         content: UserContent,
     ) -> Result<Written<User, LinkRefusal>> {
-        let update = before.updated(&content, self.now);
+        let update = before.updated(&content);
         let relink = if update.has_other_emails() {
             self.relink(configuration, &before.user, &content).await?
         } else {
@@ -202,6 +201,7 @@ impl Write {
             }
         };
         let Update { mut user, kind, changed, is_renamed } = update;
+        user.updated_at = self.now;
         if let Relink::Linked(linked) = &relink {
             user.link = linked.link;
         }

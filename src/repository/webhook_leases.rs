@@ -147,7 +147,7 @@ impl Write {
         );
         let lease = uuid::Builder::from_unix_timestamp_millis(
             self.now.as_unix_millis(),
-            &self.random_bytes(),
+            &self.random.id_bytes(),
         );
         let lease = lease.into_uuid();
         let mut values: Vec<Value> =

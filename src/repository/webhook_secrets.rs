@@ -45,7 +45,7 @@ impl Write {
         endpoint: WebhookEndpointId,
         secret: &SealedSecret,
     ) -> Result<WebhookSecret> {
-        let id = WebhookSecretId::new(self.now, self.random_bytes());
+        let id = WebhookSecretId::new(self.now, self.random.id_bytes());
         self.execute(
             "INSERT INTO scim_webhook_secrets (endpoint_id, id, sealed, created_at) \
              VALUES ($1, $2, $3, $4)",

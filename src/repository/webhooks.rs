@@ -113,7 +113,7 @@ impl Write {
     /// An id for an endpoint: what is encrypted for it is bound to that.
     #[must_use]
     pub fn new_webhook_endpoint_id(&self) -> WebhookEndpointId {
-        WebhookEndpointId::new(self.now, self.random_bytes())
+        WebhookEndpointId::new(self.now, self.random.id_bytes())
     }
 
     /// Changes the fields that are named. `None`: there is no such endpoint

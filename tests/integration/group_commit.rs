@@ -215,10 +215,41 @@ on_both_engines! {
         sleep(ARRIVAL).await;
         let others = users[1..].iter().map(|user| retitle(scim, user, "x")).collect();
         assert_eq!(timeout(SOON, statuses(others)).await.unwrap(), [200; 8]);
-        assert_eq!(waiting.is_finished(), matches!(server.database.url, DatabaseUrl::SqliteFile(_) | DatabaseUrl::SqliteMemory));
+        assert_eq!(waiting.is_finished(), !matches!(server.database.url, DatabaseUrl::Postgres(_)));
         locked.release().await;
         assert_eq!(waiting.await.unwrap().status, 200);
         told(&world).await;
+    }
+
+    async fn whoever_is_about_to_make_an_account_keeps_nobody_else_waiting(server: TestServer) {
+        let world = World::new(&server).await;
+        let scim = &world.tenant.scim;
+        let account = format!(
+            "INSERT INTO scim_accounts (organization_id, id, email, email_key, email_verified, created_at, updated_at)
+             VALUES ('{}', gen_random_uuid(), 'bob@example.com', 'bob@example.com', FALSE, 0, 0)", world.organization
+        );
+        let locked = Locked::by(&server, &account).await;
+        let waiting = make(scim, "bob");
+        sleep(ARRIVAL).await;
+        let others = (0..20).map(|number| make(scim, &format!("user-{number}"))).collect();
+        assert_eq!(timeout(SOON, statuses(others)).await.unwrap(), [201; 20]);
+        assert_eq!(waiting.is_finished(), !matches!(server.database.url, DatabaseUrl::Postgres(_)));
+        locked.release().await;
+        assert_eq!(waiting.await.unwrap().status, 201);
+        assert_eq!(accounts(&told(&world).await).len(), 21);
+    }
+
+    async fn of_those_who_come_with_one_name_or_email_the_first_is_made(server: TestServer) {
+        let world = World::new(&server).await;
+        let scim = &world.tenant.scim;
+        let created = held_up(&server, "scim_feeds", || {
+            (0..30).map(|number| make(scim, &format!("user-{}", number % 10))).collect::<Vec<_>>()
+        }).await;
+        let statuses = statuses(created).await;
+        let count = |status| statuses.iter().filter(|made| **made == status).count();
+        assert_eq!((count(201), count(409)), (10, 20), "{statuses:?}");
+        assert_eq!(scim.list("/Users").await["totalResults"], 10);
+        assert_eq!(accounts(&told(&world).await).len(), 10);
     }
 
     async fn no_tenant_waits_for_another(server: TestServer) {

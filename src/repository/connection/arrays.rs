@@ -1,30 +1,25 @@
 //! The values of several statements as arrays of PostgreSQL's, for one statement that
 //! does what all of them would.
 
-use sea_orm::sqlx::Arguments as _;
 use sea_orm::sqlx::error::BoxDynError;
 use sea_orm::sqlx::postgres::PgArguments;
-use sea_orm::{DbErr, RuntimeErr, Value, sqlx};
-use uuid::Uuid;
+use sea_orm::sqlx::{Arguments as _, IntoArguments, Postgres};
+use sea_orm::{DbErr, RuntimeErr, Value, Values, sqlx};
+use sea_query_sqlx::SqlxValues;
 
 use super::failure::Failure;
 
-/// Arguments for a statement: an array for each place of these lists, with a value of
-/// each list in their order, behind `first`. The lists are of one length, and have
-/// values of one type at each place.
-pub fn arguments(first: Option<Uuid>, lists: &[Vec<Value>]) -> Result<PgArguments, Failure> {
-    let added = || {
-        let mut arguments = PgArguments::default();
-        if let Some(first) = first {
-            arguments.add(first)?;
-        }
-        for place in 0..lists.first().map_or(0, Vec::len) {
-            add(&mut arguments, lists, place)?;
-        }
-        Ok(arguments)
-    };
-    let failed = |error| DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Encode(error).into()));
-    Ok(added().map_err(failed)?)
+/// Arguments for a statement: behind `first`, an array for each place of these lists,
+/// with a value of each list in their order. The lists are of one length, and have values
+/// of one type at each place.
+pub fn arguments(first: Vec<Value>, lists: &[Vec<Value>]) -> Result<PgArguments, Failure> {
+    let mut arguments = IntoArguments::<Postgres>::into_arguments(SqlxValues(Values(first)));
+    for place in 0..lists.first().map_or(0, Vec::len) {
+        add(&mut arguments, lists, place).map_err(|error| {
+            DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Encode(error).into()))
+        })?;
+    }
+    Ok(arguments)
 }
 
 fn add(arguments: &mut PgArguments, lists: &[Vec<Value>], place: usize) -> Result<(), BoxDynError> {
@@ -75,14 +70,14 @@ mod tests {
             vec![number.into(), Value::String(text.map(str::to_owned))]
         };
         let lists = [list(1, Some("a")), list(2, None)];
-        assert_eq!(arguments(None, &lists).unwrap().len(), 2);
-        assert_eq!(arguments(Some(Uuid::nil()), &lists).unwrap().len(), 3);
+        assert_eq!(arguments(Vec::new(), &lists).unwrap().len(), 2);
+        assert_eq!(arguments(vec![1_i64.into()], &lists).unwrap().len(), 3);
     }
 
     #[test]
     fn values_of_several_types_have_no_array() {
         let mixed = [vec![Value::from(1_i64)], vec![Value::from("a")]];
-        assert!(arguments(None, &mixed).is_err());
-        assert!(arguments(None, &[vec![Value::from(1.5_f64)]]).is_err());
+        assert!(arguments(Vec::new(), &mixed).is_err());
+        assert!(arguments(Vec::new(), &[vec![Value::from(1.5_f64)]]).is_err());
     }
 }

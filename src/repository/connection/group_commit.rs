@@ -10,13 +10,16 @@
 //! Nobody is told of a change before it is durable. One that was not made is as if
 //! nobody had asked for it: it is to be made in a transaction, which also finds out what
 //! was in the way. Changes of one configuration only are made together, so that
-//! no tenant waits for another's, or fails with it.
+//! no tenant waits for another's, or fails with it. Where a statement takes long, because
+//! it waits for somebody's lock or the connection is dead, the next one is run beside it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::mem;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sea_orm::Value;
 use sea_orm::sqlx::Postgres;
@@ -31,15 +34,23 @@ use super::coalescing::{Text, text};
 use super::failure::Failure;
 use super::pool::{ACQUIRE_TIMEOUT, Pool};
 use super::rows::Columns;
+use crate::clock::Clock;
+use crate::model::Instant;
+use crate::repository::news::Board;
 
 /// How many changes one statement makes.
 const LARGEST: usize = 64;
 /// Bytes of text in one statement that no other change is added to.
 const LARGE: usize = 256 * 1024;
+/// How long a statement runs before others gather for one beside it.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Whoever has something changed, by statement and configuration.
 pub struct GroupCommit {
     pool: Arc<Pool<Postgres>>,
+    clock: Arc<dyn Clock>,
+    /// Where to say whose feed has grown.
+    board: Arc<Board>,
     groups: Mutex<HashMap<Group, Vec<Asked>>>,
     asked: AtomicU64,
 }
@@ -52,24 +63,28 @@ struct Asked {
     /// No two have the same.
     number: u64,
     values: Vec<Value>,
-    answer: oneshot::Sender<Result<bool, Failure>>,
+    answer: oneshot::Sender<Outcome>,
 }
 
+/// When the change was made; `None`: it is not made.
+type Outcome = Result<Option<Instant>, Failure>;
+
 impl GroupCommit {
-    pub fn new(pool: Arc<Pool<Postgres>>) -> Arc<Self> {
-        Arc::new(Self { pool, groups: Mutex::default(), asked: AtomicU64::new(0) })
+    pub fn new(pool: Arc<Pool<Postgres>>, clock: Arc<dyn Clock>, board: Arc<Board>) -> Arc<Self> {
+        Arc::new(Self { pool, clock, board, groups: Mutex::default(), asked: AtomicU64::new(0) })
     }
 
     /// Makes a change of a configuration, with those that others want made by the same
-    /// statement; `false`: it is not made. The statement takes the configuration and,
-    /// for each of the values, an array; and answers with the place of each change that
-    /// it has made, from 1. Who waits too long for those before has nothing changed.
+    /// statement, and says when; `None`: it is not made. The statement takes the
+    /// configuration, the instant of the changes, and for each of the values an array; and
+    /// answers with the place of each change that it has made, from 1. Who waits too long
+    /// for those before has nothing changed.
     pub async fn make(
         self: &Arc<Self>,
         statement: &'static str,
         configuration: Uuid,
         values: Vec<Value>,
-    ) -> Result<bool, Failure> {
+    ) -> Outcome {
         let group = (text(statement), configuration);
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let (answer, mut made) = oneshot::channel();
@@ -85,10 +100,8 @@ impl GroupCommit {
             }
         };
         if is_first {
-            // A task of its own: whoever asks may go away, and the others are answered.
             let group_commit = Arc::clone(self);
-            let work = Work { group_commit, statement, group, is_over: false };
-            task::spawn(work.go_on());
+            Work { group_commit, statement, group, is_over: false }.begin();
         }
         let made = match timeout(ACQUIRE_TIMEOUT, &mut made).await {
             Ok(made) => made,
@@ -106,6 +119,49 @@ impl GroupCommit {
         place.map(|place| waiting.remove(place)).is_some()
     }
 
+    /// Makes changes together, and tells everyone what became of theirs.
+    async fn make_all(&self, statement: &'static str, configuration: Uuid, asked: Vec<Asked>) {
+        let (values, answers): (Vec<_>, Vec<_>) =
+            asked.into_iter().map(|asked| (asked.values, asked.answer)).unzip();
+        let made = self.run(statement, configuration, &values).await;
+        match &made {
+            Ok((_, places)) if !places.is_empty() && self.board.is_followed() => {
+                self.board.tell([configuration]);
+            }
+            // Others were faster, which transactions find out.
+            Err(failure) if failure.is_unique_violation() || failure.is_deadlock() => {}
+            Err(failure) if failure.is_refusal() => {
+                tracing::warn!(error = %failure, "asked together in vain, each changes alone");
+            }
+            _ => {}
+        }
+        for (place, answer) in answers.into_iter().enumerate() {
+            let outcome = match &made {
+                Ok((now, places)) => Ok(places.contains(&(place + 1)).then_some(*now)),
+                Err(failure) if failure.is_refusal() => Ok(None),
+                Err(failure) => Err(failure.clone()),
+            };
+            // Who has gone away need not hear it.
+            let _ = answer.send(outcome);
+        }
+    }
+
+    /// Runs the statement; which changes it has made, and when.
+    async fn run(
+        &self,
+        statement: &'static str,
+        configuration: Uuid,
+        changes: &[Vec<Value>],
+    ) -> Result<(Instant, Vec<usize>), Failure> {
+        let mut lease = self.pool.lease().await?;
+        let now = self.clock.now();
+        let first = [configuration.into(), now.as_micros().into()];
+        let rows = lease.answer_to(statement, arguments(first.into(), changes)?).await?;
+        let place =
+            |row: &PgRow| Ok(usize::try_from(Columns::postgres(row).read::<i64>()?).unwrap_or(0));
+        Ok((now, rows.iter().map(place).collect::<Result<_, Failure>>()?))
+    }
+
     fn groups(&self) -> MutexGuard<'_, HashMap<Group, Vec<Asked>>> {
         // Nothing that is done under the lock can leave it half done.
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
@@ -117,17 +173,34 @@ struct Work {
     group_commit: Arc<GroupCommit>,
     statement: &'static str,
     group: Group,
+    /// Whether somebody else does by now, or there is no group.
     is_over: bool,
 }
 
 impl Work {
+    /// In a task of its own: whoever asked may go away, and the others are answered.
+    fn begin(self) {
+        task::spawn(self.go_on());
+    }
+
     async fn go_on(mut self) {
         loop {
             // Whose request has come already asks in a moment, too.
             task::yield_now().await;
             let Some(asked) = self.next() else { return };
-            self.make(asked).await;
+            let group_commit = Arc::clone(&self.group_commit);
+            let mut made = pin!(group_commit.make_all(self.statement, self.group.1, asked));
+            if timeout(PATIENCE, made.as_mut()).await.is_err() {
+                self.hand_on();
+                return made.await;
+            }
         }
+    }
+
+    fn hand_on(&mut self) {
+        self.is_over = true;
+        let group_commit = Arc::clone(&self.group_commit);
+        Self { group_commit, is_over: false, ..*self }.begin();
     }
 
     /// Those whose changes are made now; `None`: nobody waits, and the group is gone.
@@ -149,35 +222,6 @@ impl Work {
         });
         let behind = waiting.split_off(fits.count());
         Some(mem::replace(waiting, behind))
-    }
-
-    async fn make(&self, asked: Vec<Asked>) {
-        let (values, answers): (Vec<_>, Vec<_>) =
-            asked.into_iter().map(|asked| (asked.values, asked.answer)).unzip();
-        let made = self.run(&values).await;
-        if let Err(failure) = &made
-            && failure.is_refusal()
-        {
-            tracing::debug!(error = %failure, "what was to be changed together is changed one by one");
-        }
-        for (place, answer) in answers.into_iter().enumerate() {
-            let outcome = match &made {
-                Ok(places) => Ok(places.contains(&(place + 1))),
-                Err(failure) if failure.is_refusal() => Ok(false),
-                Err(failure) => Err(failure.clone()),
-            };
-            // Who has gone away need not hear it.
-            let _ = answer.send(outcome);
-        }
-    }
-
-    async fn run(&self, changes: &[Vec<Value>]) -> Result<Vec<usize>, Failure> {
-        let arguments = arguments(Some(self.group.1), changes)?;
-        let mut lease = self.group_commit.pool.lease().await?;
-        let rows = lease.answer_to(self.statement, arguments).await?;
-        let place =
-            |row: &PgRow| Ok(usize::try_from(Columns::postgres(row).read::<i64>()?).unwrap_or(0));
-        rows.iter().map(place).collect()
     }
 }
 

@@ -6,16 +6,13 @@
 //! otherwise than it takes for granted: that is for a transaction, which waits for locks
 //! and knows what to say.
 
-use std::sync::{Arc, LazyLock};
-
-use sea_orm::Value;
+use std::sync::LazyLock;
 
 use super::{PresentRow, PresentUser};
 use crate::model::{
     AccountId, ConfigurationId, EventKind, Link, LinkReason, PrimaryEmail, User, UserContent,
     UserId,
 };
-use crate::repository::connection::GroupCommit;
 use crate::repository::entity::user;
 use crate::repository::feed::told_along;
 use crate::repository::linking::remembers;
@@ -52,7 +49,7 @@ impl Repository {
         content: UserContent,
     ) -> Result<Option<User>> {
         let Some(group_commit) = self.writer.group_commit() else { return Ok(None) };
-        let update = before.updated(&content, self.now());
+        let update = before.updated(&content);
         if update.is_renamed || update.has_other_emails() {
             return Ok(None);
         }
@@ -64,18 +61,18 @@ impl Repository {
             content.display_name_key.into(),
             content.active.into(),
             content.document.into(),
-            user.updated_at.as_micros().into(),
             i64::from(update.kind.number()).into(),
             self.origin.to_bytes().into(),
             events::changed_text(&update.changed).into(),
         ];
-        Ok(self.make_at_once(group_commit, &UPDATE, configuration, values).await?.then_some(user))
+        let made = group_commit.make(&UPDATE, configuration.as_uuid(), values).await?;
+        Ok(made.map(|now| User { updated_at: now, ..user }))
     }
 
     /// Makes a user, and its account if it has an email that no account has, durably;
-    /// `id` as for [`Write::create_user`](crate::repository::Write::create_user). `None`: nothing is changed, for the
-    /// `userName` is taken, the email is one that is known, or the engine has no such
-    /// way. Then that finds out.
+    /// `id` as for [`Write::create_user`](crate::repository::Write::create_user). `None`: nothing is changed, for the `userName`
+    /// is taken, or the email is one that is known, or the engine has no such way. Then
+    /// that finds out.
     pub async fn create_user_at_once(
         &self,
         configuration: ConfigurationId,
@@ -83,30 +80,21 @@ impl Repository {
         content: &UserContent,
     ) -> Result<Option<User>> {
         let Some(group_commit) = self.writer.group_commit() else { return Ok(None) };
-        let now = self.now();
+        let id = id.unwrap_or_else(|| UserId::new(self.now(), self.random.id_bytes()));
         let email = content.primary_email.as_ref();
         let link = Link {
-            account: email.map(|_| AccountId::new(now, self.random_bytes())),
+            account: email.map(|_| AccountId::new(self.now(), self.random.id_bytes())),
             reason: email.map(|_| LinkReason::NoAccount),
-        };
-        let user = User {
-            id: id.unwrap_or_else(|| UserId::new(now, self.random_bytes())),
-            document: content.document.clone(),
-            version: 1,
-            created_at: now,
-            updated_at: now,
-            link,
         };
         let email_keys =
             serde_json::to_string(&content.email_keys).expect("texts have a JSON form");
         let values = vec![
-            user.id.as_uuid().into(),
+            id.as_uuid().into(),
             content.user_name_key.as_str().into(),
             content.external_id.clone().into(),
             content.display_name_key.clone().into(),
             content.active.into(),
             content.document.as_str().into(),
-            now.as_micros().into(),
             link.account.map(AccountId::as_uuid).into(),
             link.reason.map(|reason| i64::from(reason.number())).into(),
             email.map(|email| email.text.clone()).into(),
@@ -116,30 +104,24 @@ impl Repository {
             i64::from(EventKind::UserCreated.number()).into(),
             self.origin.to_bytes().into(),
         ];
-        Ok(self.make_at_once(group_commit, &CREATE, configuration, values).await?.then_some(user))
-    }
-
-    async fn make_at_once(
-        &self,
-        group_commit: &Arc<GroupCommit>,
-        statement: &'static str,
-        configuration: ConfigurationId,
-        values: Vec<Value>,
-    ) -> Result<bool> {
-        let is_made = group_commit.make(statement, configuration.as_uuid(), values).await?;
-        if is_made && self.board.is_followed() {
-            self.board.tell([configuration.as_uuid()]);
-        }
-        Ok(is_made)
+        let made = group_commit.make(&CREATE, configuration.as_uuid(), values).await?;
+        Ok(made.map(|now| User {
+            id,
+            document: content.document.clone(),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            link,
+        }))
     }
 }
 
-/// `change`: a row for each change, of columns that are parameters from `$2` on,
+/// `change`: a row for each change, of columns that are parameters from `$3` on,
 /// and its place. PostgreSQL does not see how many there are, see `repository/ids.rs`.
 fn changes(columns: &[(&str, &str)]) -> String {
     let mut arrays = Vec::with_capacity(columns.len());
     for (place, (_, kind)) in columns.iter().enumerate() {
-        arrays.push(format!("(SELECT ${}::{kind}[])", place + 2));
+        arrays.push(format!("(SELECT ${}::{kind}[])", place + 3));
     }
     let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
     format!(
@@ -159,7 +141,6 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
         ("display_name_key", "text"),
         ("active", "boolean"),
         ("document", "text"),
-        ("updated_at", "bigint"),
         ("kind", "bigint"),
         ("origin", "bytea"),
         ("changed", "text"),
@@ -178,7 +159,7 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
              (UPDATE scim_users AS stored \
               SET external_id = free.external_id, display_name_key = free.display_name_key, \
                   active = free.active, document = free.document, version = free.version, \
-                  updated_at = free.updated_at \
+                  updated_at = $2 \
               FROM free, owner \
               WHERE stored.configuration_id = $1 AND stored.id = free.subject_id \
               RETURNING free.place, free.kind, free.origin, free.changed, free.subject_id, \
@@ -190,12 +171,12 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What is known of a `userName` or an email by now, of others of the same time too, is
-/// in the way. Where that happens between the look and the deed, a unique index refuses
-/// all of it.
+/// A `userName` or an email that is known, or that one before has, is in the way. What
+/// becomes known between the look and the deed makes a unique index refuse all of it.
 ///
-/// Accounts come before users, and these before the number of users and that of events:
-/// as in a transaction, so that no two wait for each other.
+/// Accounts come before users, those before the number of users, and that before the
+/// number of events, as in a transaction: whoever reads a `count(*)` waits for all of it.
+/// Accounts are made in the order of their emails, as imports make them.
 static CREATE: LazyLock<String> = LazyLock::new(|| {
     let changes = changes(&[
         ("subject_id", "uuid"),
@@ -204,7 +185,6 @@ static CREATE: LazyLock<String> = LazyLock::new(|| {
         ("display_name_key", "text"),
         ("active", "boolean"),
         ("document", "text"),
-        ("created_at", "bigint"),
         ("account_id", "uuid"),
         ("account_reason", "bigint"),
         ("email", "text"),
@@ -214,59 +194,65 @@ static CREATE: LazyLock<String> = LazyLock::new(|| {
         ("kind", "bigint"),
         ("origin", "bytea"),
     ]);
-    let remembers = remembers("change.email_key", "change.user_name_key", "change.external_id");
+    let remembers = remembers("new.email_key", "new.user_name_key", "new.external_id");
     let line = locks::wait_in_line(locks::COUNTS, "id");
     let told = told_along("told");
     format!(
         "WITH {changes}, \
          owner AS MATERIALIZED \
              (SELECT id, organization_id FROM scim_configurations WHERE id = $1 FOR KEY SHARE), \
+         numbered AS MATERIALIZED \
+             (SELECT *, row_number() OVER (PARTITION BY user_name_key ORDER BY place) AS of_name, \
+                  row_number() OVER (PARTITION BY email_key ORDER BY place) AS of_email \
+              FROM change), \
          free AS MATERIALIZED \
-             (SELECT change.* FROM change, owner \
-              WHERE NOT EXISTS \
+             (SELECT new.* FROM numbered AS new, owner \
+              WHERE of_name = 1 AND NOT EXISTS \
                   (SELECT 1 FROM scim_users AS other \
                    WHERE other.configuration_id = $1 \
-                       AND other.user_name_key = change.user_name_key) \
-                  AND (change.email_key IS NULL OR NOT EXISTS \
+                       AND other.user_name_key = new.user_name_key) \
+                  AND (new.email_key IS NULL OR of_email = 1 AND NOT EXISTS \
                       (SELECT 1 FROM scim_accounts AS account \
                        WHERE account.organization_id = owner.organization_id \
-                           AND account.email_key = change.email_key) \
+                           AND account.email_key = new.email_key) \
                       AND NOT EXISTS \
                       (SELECT 1 FROM scim_former_users AS former \
-                       WHERE former.organization_id = owner.organization_id AND {remembers})) \
-              ORDER BY change.user_name_key), \
+                       WHERE former.organization_id = owner.organization_id AND {remembers}))), \
          account AS \
              (INSERT INTO scim_accounts (organization_id, id, email, email_key, email_verified, \
                   configuration_id, created_at, updated_at) \
-              SELECT owner.organization_id, account_id, email, email_key, email_verified, \
-                  owner.id, created_at, created_at \
-              FROM free, owner WHERE email_key IS NOT NULL \
-              RETURNING id), \
+              SELECT organization_id, account_id, email, email_key, email_verified, owner.id, $2, $2 \
+              FROM free, owner WHERE email_key IS NOT NULL ORDER BY email_key COLLATE \"C\" \
+              RETURNING 1), \
          made AS \
              (INSERT INTO scim_users (configuration_id, id, user_name_key, external_id, \
                   display_name_key, active, document, version, created_at, updated_at, \
                   account_id, account_reason) \
               SELECT $1, subject_id, user_name_key, external_id, display_name_key, active, \
-                  document, 1, created_at, created_at, account.id, account_reason \
-              FROM free LEFT JOIN account ON account.id = free.account_id \
-              RETURNING id), \
+                  document, 1, $2, $2, account_id, account_reason \
+              FROM free WHERE (SELECT count(*) FROM account) >= 0 \
+              ORDER BY user_name_key COLLATE \"C\" \
+              RETURNING id, version, created_at, updated_at), \
          changed AS MATERIALIZED \
-             (SELECT place, kind, origin, '' AS changed, subject_id, 1 AS version, created_at, \
-                  created_at AS updated_at, document, account_id, account_reason \
+             (SELECT place, kind, origin, '' AS changed, subject_id, version, created_at, \
+                  updated_at, document, account_id, account_reason \
               FROM free JOIN made ON made.id = free.subject_id), \
          email AS \
              (INSERT INTO scim_user_emails (configuration_id, value_key, user_id) \
               SELECT $1, email.value_key, subject_id \
-              FROM free, json_array_elements_text(free.email_keys::json) AS email (value_key)), \
+              FROM free, json_array_elements_text(free.email_keys::json) AS email (value_key) \
+              RETURNING 1), \
          counted AS MATERIALIZED \
-             (SELECT id, organization_id, (SELECT count(*) FROM changed) AS events FROM owner), \
+             (SELECT id, organization_id, (SELECT count(*) FROM changed) AS events \
+              FROM owner WHERE (SELECT count(*) FROM email) >= 0), \
          users AS \
              (INSERT INTO scim_directory_counts (configuration_id, user_count, group_count) \
               SELECT id, events, 0 FROM counted, {line} WHERE events > 0 \
               ON CONFLICT (configuration_id) DO UPDATE \
                   SET user_count = scim_directory_counts.user_count + excluded.user_count \
-              RETURNING configuration_id), \
-         told AS MATERIALIZED (SELECT organization_id, events FROM counted, users), \
+              RETURNING 1), \
+         told AS MATERIALIZED \
+             (SELECT organization_id, events FROM counted WHERE (SELECT count(*) FROM users) > 0), \
          {told}"
     )
 });

@@ -30,7 +30,8 @@ impl Locked {
         Self::by(server, &format!("SELECT 1 FROM {table} WHERE {condition} FOR UPDATE")).await
     }
 
-    async fn by(server: &TestServer, lock: &str) -> Self {
+    /// Whatever a statement keeps others from.
+    pub async fn by(server: &TestServer, lock: &str) -> Self {
         let DatabaseUrl::Postgres(url) = &server.database.url else { return Self { held: None } };
         let connection = Database::connect(url.as_str()).await.unwrap();
         let transaction = connection.begin().await.unwrap();

@@ -48,7 +48,7 @@ pub async fn ask_all(
         return Ok(vec![ask(pool, sql, question.clone()).await?]);
     }
     let parameters = questions[0].len();
-    let arguments = arguments(None, questions)?;
+    let arguments = arguments(Vec::new(), questions)?;
     let sql = AssertSqlSafe(of_several(sql, parameters));
     let rows = pool.lease().await?.answer_to(sql, arguments).await?;
     let mut answers: Vec<Vec<PgRow>> = questions.iter().map(|_| Vec::new()).collect();
