@@ -23,7 +23,7 @@ pub fn write(
 ) -> Result<(), NotOurs> {
     json.reserve(document.len() + values.len() + OURS);
     json.extend_from_slice(b"{\"schemas\":[");
-    text(json, of.schema.id);
+    plain(json, of.schema.id);
     for extension in extensions(document)? {
         json.push(b',');
         json.extend_from_slice(extension.as_bytes());
@@ -31,7 +31,7 @@ pub fn write(
     json.extend_from_slice(b"],\"id\":");
     let mut id = Uuid::encode_buffer();
     let id = meta.id.as_hyphenated().encode_lower(&mut id);
-    text(json, id);
+    plain(json, id);
     let attributes = &document[1..document.len() - 1];
     if !attributes.is_empty() {
         json.push(b',');
@@ -39,7 +39,7 @@ pub fn write(
     }
     if !values.is_empty() {
         json.push(b',');
-        text(json, name);
+        plain(json, name);
         json.push(b':');
         json.extend_from_slice(values.as_bytes());
     }
@@ -59,7 +59,7 @@ pub fn meta(meta: &Meta<'_>, of: &ResourceType) -> String {
 /// `id` is the resource's, as text.
 fn write_meta(json: &mut Vec<u8>, meta: &Meta<'_>, id: &str, of: &ResourceType) {
     json.extend_from_slice(b"{\"resourceType\":");
-    text(json, of.name);
+    plain(json, of.name);
     json.extend_from_slice(b",\"created\":\"");
     let created = json.len();
     display(json, meta.created);
@@ -72,8 +72,10 @@ fn write_meta(json: &mut Vec<u8>, meta: &Meta<'_>, id: &str, of: &ResourceType) 
         display(json, meta.last_modified);
     }
     json.extend_from_slice(b"\",\"location\":\"");
-    for part in location_parts(meta.base_url, of, id) {
-        inner(json, part);
+    let [base_url, path @ ..] = location_parts(meta.base_url, of, id);
+    escaped(json, base_url);
+    for part in path {
+        json.extend_from_slice(part.as_bytes());
     }
     // The entity tag, whose quotes are escaped.
     json.extend_from_slice(b"\",\"version\":\"W/\\\"");
@@ -81,15 +83,15 @@ fn write_meta(json: &mut Vec<u8>, meta: &Meta<'_>, id: &str, of: &ResourceType) 
     json.extend_from_slice(b"\\\"\"}");
 }
 
-/// A text in JSON.
-fn text(json: &mut Vec<u8>, text: &str) {
+/// A text of ours, which has nothing to escape: an id, or a name of a schema.
+fn plain(json: &mut Vec<u8>, text: &str) {
     json.push(b'"');
-    inner(json, text);
+    json.extend_from_slice(text.as_bytes());
     json.push(b'"');
 }
 
-/// The same without its quotes. Nearly all of ours have nothing to escape.
-fn inner(json: &mut Vec<u8>, text: &str) {
+/// A text, without quotes. Nearly all have nothing to escape.
+fn escaped(json: &mut Vec<u8>, text: &str) {
     let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     // To the end in any case, which is faster than to ask after each byte.
     if text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
