@@ -66,9 +66,12 @@ impl PresentUser {
         };
         Update {
             user: User {
+                id: self.user.id,
                 document: content.document.clone(),
                 version: self.user.version + 1,
-                ..self.user.clone()
+                created_at: self.user.created_at,
+                updated_at: self.user.updated_at,
+                link: self.user.link,
             },
             kind,
             changed: changed_paths(&self.user.document, &content.document),

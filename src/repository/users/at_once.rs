@@ -40,8 +40,9 @@ impl Repository {
 
     /// Stores a user anew, as its next version, durably. `None`: nothing is changed, for
     /// the user is not as it was, or somebody is at work on it, or its `userName` or its
-    /// emails are to be others. Then [`Write::update_user`](crate::repository::Write::update_user)
-    /// finds out.
+    /// emails are to be others: that is for [`Write::update_user`].
+    ///
+    /// [`Write::update_user`]: crate::repository::Write::update_user
     pub async fn update_user_at_once(
         &self,
         configuration: ConfigurationId,
@@ -69,10 +70,12 @@ impl Repository {
         Ok(made.map(|now| User { updated_at: now, ..user }))
     }
 
-    /// Makes a user, and its account if it has an email that no account has, durably;
-    /// `id` as for [`Write::create_user`](crate::repository::Write::create_user). `None`: nothing is changed, for the `userName`
-    /// is taken, or the email is one that is known, or the engine has no such way. Then
-    /// that finds out.
+    /// Makes a user, and its account if it has an email that no account has, durably.
+    /// `None`: nothing is changed, for the `userName` is taken, or the email is one that
+    /// is known, or the engine has no such way: that is for [`Write::create_user`], which
+    /// says what `id` is.
+    ///
+    /// [`Write::create_user`]: crate::repository::Write::create_user
     pub async fn create_user_at_once(
         &self,
         configuration: ConfigurationId,
