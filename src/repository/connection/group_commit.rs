@@ -17,7 +17,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::mem;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +31,7 @@ use uuid::Uuid;
 use super::arrays::{arguments, text_length};
 use super::coalescing::{Text, text};
 use super::failure::Failure;
-use super::pool::{ACQUIRE_TIMEOUT, Pool};
+use super::pool::Pool;
 use super::rows::Columns;
 use crate::clock::Clock;
 use crate::model::Instant;
@@ -52,7 +51,6 @@ pub struct GroupCommit {
     /// Where to say whose feed has grown.
     board: Arc<Board>,
     groups: Mutex<HashMap<Group, Vec<Asked>>>,
-    asked: AtomicU64,
 }
 
 /// Those whose changes are made together: by statement and configuration. As long as
@@ -60,8 +58,6 @@ pub struct GroupCommit {
 type Group = (Text, Uuid);
 
 struct Asked {
-    /// No two have the same.
-    number: u64,
     values: Vec<Value>,
     answer: oneshot::Sender<Outcome>,
 }
@@ -71,14 +67,13 @@ type Outcome = Result<Option<Instant>, Failure>;
 
 impl GroupCommit {
     pub fn new(pool: Arc<Pool<Postgres>>, clock: Arc<dyn Clock>, board: Arc<Board>) -> Arc<Self> {
-        Arc::new(Self { pool, clock, board, groups: Mutex::default(), asked: AtomicU64::new(0) })
+        Arc::new(Self { pool, clock, board, groups: Mutex::default() })
     }
 
     /// Makes a change of a configuration, with those that others want made by the same
     /// statement, and says when; `None`: it is not made. The statement takes the
     /// configuration, the instant of the changes, and for each of the values an array; and
-    /// answers with the place of each change that it has made, from 1. Who waits too long
-    /// for those before has nothing changed.
+    /// answers with the place of each change that it has made, from 1.
     pub async fn make(
         self: &Arc<Self>,
         statement: &'static str,
@@ -86,9 +81,8 @@ impl GroupCommit {
         values: Vec<Value>,
     ) -> Outcome {
         let group = (text(statement), configuration);
-        let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        let (answer, mut made) = oneshot::channel();
-        let asked = Asked { number, values, answer };
+        let (answer, made) = oneshot::channel();
+        let asked = Asked { values, answer };
         let is_first = match self.groups().entry(group) {
             Entry::Occupied(mut others) => {
                 others.get_mut().push(asked);
@@ -103,20 +97,7 @@ impl GroupCommit {
             let group_commit = Arc::clone(self);
             Work { group_commit, statement, group, is_over: false }.begin();
         }
-        let made = match timeout(ACQUIRE_TIMEOUT, &mut made).await {
-            Ok(made) => made,
-            Err(_elapsed) if self.withdraw(group, number) => return Err(Failure::Elapsed),
-            Err(_elapsed) => made.await,
-        };
-        made.unwrap_or(Err(Failure::Lost))
-    }
-
-    /// `false`: the change is being made.
-    fn withdraw(&self, group: Group, number: u64) -> bool {
-        let mut groups = self.groups();
-        let Some(waiting) = groups.get_mut(&group) else { return false };
-        let place = waiting.iter().position(|asked| asked.number == number);
-        place.map(|place| waiting.remove(place)).is_some()
+        made.await.unwrap_or(Err(Failure::Lost))
     }
 
     /// Makes changes together, and tells everyone what became of theirs.

@@ -39,14 +39,21 @@ impl Locked {
         Self { held: Some((connection, transaction)) }
     }
 
-    /// Ends the connections of those who wait for it, and says how many.
-    pub async fn end_who_waits(&self) -> Option<i64> {
-        let (connection, _) = self.held.as_ref()?;
-        let query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-             WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        let query = Statement::from_string(DbBackend::Postgres, query);
-        let row = connection.query_one_raw(query).await.unwrap().unwrap();
-        Some(row.try_get_by_index(0).unwrap())
+    /// Lets requests arrive, ends the connections of those who wait, and lets everybody
+    /// else go on; says how many it ended.
+    pub async fn end_who_waits(self) -> Option<i64> {
+        sleep(ARRIVAL).await;
+        let mut ended = None;
+        if let Some((connection, _)) = &self.held {
+            let query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let query = Statement::from_string(DbBackend::Postgres, query);
+            let row = connection.query_one_raw(query).await.unwrap().unwrap();
+            ended = Some(row.try_get_by_index(0).unwrap());
+        }
+        sleep(ARRIVAL).await;
+        self.release().await;
+        ended
     }
 
     pub async fn release(self) {
