@@ -136,6 +136,10 @@ fn changes(columns: &[(&str, &str)]) -> String {
 }
 
 /// Nobody is waited for who has a user locked: the others would wait too.
+///
+/// `OFFSET 0` here and below: each change looks into an index. PostgreSQL may take the
+/// table for small, as long as it has not counted, and would rather read all of it. Nor
+/// must it expect many of `free`: that is why versions are compared outside.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     let changes = changes(&[
         ("subject_id", "uuid"),
@@ -154,17 +158,18 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
          owner AS MATERIALIZED \
              (SELECT organization_id FROM scim_configurations WHERE id = $1), \
          free AS MATERIALIZED \
-             (SELECT change.* FROM change JOIN scim_users AS stored \
-                  ON stored.configuration_id = $1 AND stored.id = change.subject_id \
-                  AND stored.version = change.version - 1 \
-              FOR NO KEY UPDATE OF stored SKIP LOCKED), \
+             (SELECT change.*, stored.row \
+              FROM change CROSS JOIN LATERAL \
+                  (SELECT ctid AS row, version FROM scim_users \
+                   WHERE configuration_id = $1 AND id = change.subject_id \
+                   OFFSET 0 FOR NO KEY UPDATE SKIP LOCKED) AS stored \
+              WHERE stored.version = change.version - 1), \
          changed AS \
              (UPDATE scim_users AS stored \
               SET external_id = free.external_id, display_name_key = free.display_name_key, \
                   active = free.active, document = free.document, version = free.version, \
                   updated_at = $2 \
-              FROM free, owner \
-              WHERE stored.configuration_id = $1 AND stored.id = free.subject_id \
+              FROM free, owner WHERE stored.ctid = free.row \
               RETURNING free.place, free.kind, free.origin, free.changed, free.subject_id, \
                   stored.version, stored.created_at, stored.updated_at, stored.document, \
                   stored.account_id, stored.account_reason), \
@@ -213,14 +218,15 @@ static CREATE: LazyLock<String> = LazyLock::new(|| {
               WHERE of_name = 1 AND NOT EXISTS \
                   (SELECT 1 FROM scim_users AS other \
                    WHERE other.configuration_id = $1 \
-                       AND other.user_name_key = new.user_name_key) \
+                       AND other.user_name_key = new.user_name_key OFFSET 0) \
                   AND (new.email_key IS NULL OR of_email = 1 AND NOT EXISTS \
                       (SELECT 1 FROM scim_accounts AS account \
                        WHERE account.organization_id = owner.organization_id \
-                           AND account.email_key = new.email_key) \
+                           AND account.email_key = new.email_key OFFSET 0) \
                       AND NOT EXISTS \
                       (SELECT 1 FROM scim_former_users AS former \
-                       WHERE former.organization_id = owner.organization_id AND {remembers}))), \
+                       WHERE former.organization_id = owner.organization_id AND {remembers} \
+                       OFFSET 0))), \
          account AS \
              (INSERT INTO scim_accounts (organization_id, id, email, email_key, email_verified, \
                   configuration_id, created_at, updated_at) \
