@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use reqwest::Method;
 use scimd::model::DatabaseUrl;
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -280,6 +281,29 @@ on_both_engines! {
         for world in &worlds {
             told(world).await;
         }
+    }
+
+    async fn no_change_reads_a_whole_table(server: TestServer) {
+        // Nobody has counted what is in the tables: PostgreSQL takes them for small.
+        let scim = World::new(&server).await.tenant.scim;
+        for number in 0..12 {
+            let user = make(&scim, &format!("user-{number}")).await.unwrap().created();
+            let user = user["id"].as_str().unwrap();
+            assert_eq!(retitle(&scim, user, "x").await.unwrap().status, 200);
+            if number == 10 {
+                // A connection says what it has read once a second, at the end of a statement.
+                sleep(Duration::from_millis(1_200)).await;
+            }
+        }
+        let DatabaseUrl::Postgres(url) = &server.database.url else { return };
+        let connection = Database::connect(url.as_str()).await.unwrap();
+        let query = "SELECT SUM(seq_scan)::bigint, SUM(idx_scan)::bigint FROM pg_stat_user_tables
+             WHERE relname IN ('scim_users', 'scim_accounts')";
+        let query = Statement::from_string(DbBackend::Postgres, query);
+        let row = connection.query_one_raw(query).await.unwrap().unwrap();
+        let read: (i64, i64) = (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());
+        assert_eq!(read.0, 0);
+        assert!(read.1 > 20, "{read:?}");
     }
 
     async fn who_gives_up_takes_nobody_along(server: TestServer) {
