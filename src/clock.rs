@@ -30,7 +30,7 @@ pub trait Random: Send + Sync + 'static {
     /// Fills all of `bytes`.
     fn fill(&self, bytes: &mut [u8]);
 
-    /// What makes an id of the model unlike all others of its millisecond.
+    /// What makes an id unlike all others of its millisecond.
     fn id_bytes(&self) -> [u8; 10] {
         let mut bytes = [0; 10];
         self.fill(&mut bytes);

@@ -74,11 +74,8 @@ impl Subject {
 
     /// The same person about to be made.
     pub fn made_now(self) -> Self {
-        let mut random = [0; 10];
-        SystemRandom.fill(&mut random);
-        let user = UserId::new(SystemClock.now(), random).as_uuid();
-        SystemRandom.fill(&mut random);
-        let account = AccountId::new(SystemClock.now(), random).as_uuid();
+        let user = UserId::new(SystemClock.now(), SystemRandom.id_bytes()).as_uuid();
+        let account = AccountId::new(SystemClock.now(), SystemRandom.id_bytes()).as_uuid();
         Self { user, account, created_at: self.now, ..self }
     }
 

@@ -18,13 +18,8 @@ pub async fn sample(
     let key = PlainToken::mint(Kind::ApiKey, random);
     let token = PlainToken::mint(Kind::Scim, random);
     let tx = repository.write().await?;
-    let id_bytes = || {
-        let mut bytes = [0; 10];
-        random.fill(&mut bytes);
-        bytes
-    };
-    let organization = OrganizationId::new(tx.now(), id_bytes());
-    let sso = SsoConfigurationId::new(tx.now(), id_bytes());
+    let organization = OrganizationId::new(tx.now(), random.id_bytes());
+    let sso = SsoConfigurationId::new(tx.now(), random.id_bytes());
     let new_key = NewApiKey {
         scope: Scope::Organization(organization),
         role: Role::Admin,

@@ -68,9 +68,7 @@ impl Door {
         &self,
         mut request: Request,
     ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
-        let mut random = [0; 10];
-        self.0.random.fill(&mut random);
-        let id = RequestId::new(self.0.clock.now(), random);
+        let id = RequestId::new(self.0.clock.now(), self.0.random.id_bytes());
         request.extensions_mut().insert(id);
         let header = HeaderValue::try_from(id.to_string());
         let header = header.expect("a UUID is a valid header value");

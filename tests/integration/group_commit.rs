@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
-use reqwest::Method;
 use scimd::model::DatabaseUrl;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::{Value, json};
@@ -15,23 +14,24 @@ use tokio::time::{sleep, timeout};
 use crate::directory::World;
 use crate::harness::locked::{ARRIVAL, Locked, held_up};
 use crate::harness::{Process, TestServer, on_both_engines};
-use crate::scim::client::{Answer, ScimClient, answer};
+use crate::scim::client::{Answer, ScimClient};
 
 /// Longer than a change takes that nothing is in the way of.
 const SOON: Duration = Duration::from_secs(10);
 
-fn send(client: &ScimClient, method: Method, path: &str, body: Value) -> JoinHandle<Answer> {
+fn post(client: &ScimClient, user: Value) -> JoinHandle<Answer> {
     let client = client.clone();
-    let path = path.to_owned();
-    tokio::spawn(async move { client.send(method, &path, body).await })
+    tokio::spawn(async move { client.post("/Users", user).await })
+}
+
+fn patch(client: &ScimClient, user: &str, operations: Value) -> JoinHandle<Answer> {
+    let client = client.clone();
+    let path = format!("/Users/{user}");
+    tokio::spawn(async move { client.patch(&path, operations).await })
 }
 
 fn retitle(client: &ScimClient, user: &str, title: &str) -> JoinHandle<Answer> {
-    let operations = json!([{ "op": "replace", "path": "title", "value": title }]);
-    let body = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations,
-    });
-    send(client, Method::PATCH, &format!("/Users/{user}"), body)
+    patch(client, user, json!([{ "op": "replace", "path": "title", "value": title }]))
 }
 
 fn make(client: &ScimClient, name: &str) -> JoinHandle<Answer> {
@@ -40,7 +40,7 @@ fn make(client: &ScimClient, name: &str) -> JoinHandle<Answer> {
         "userName": name, "title": "new", "externalId": if name.ends_with('3') { Value::Null } else { json!(name) },
         "emails": [{ "value": email, "primary": true }, { "value": format!("{name}@home.example.net") }],
     });
-    send(client, Method::POST, "/Users", body)
+    post(client, body)
 }
 
 async fn statuses(answers: Vec<JoinHandle<Answer>>) -> Vec<u16> {
@@ -154,10 +154,8 @@ on_both_engines! {
         let user = scim.make_user("ann").await;
         let changes = held_up(&server, "scim_feeds", || {
             ATTRIBUTES.map(|attribute| {
-                let operations = json!([{ "op": "add", "path": attribute, "value": format!("https://x/{attribute}") }]);
-                let client = scim.clone();
-                let path = format!("/Users/{user}");
-                tokio::spawn(async move { client.patch(&path, operations).await })
+                let value = format!("https://x/{attribute}");
+                patch(scim, &user, json!([{ "op": "add", "path": attribute, "value": value }]))
             })
         }).await;
         assert_eq!(statuses(changes.into()).await, [200; 8]);
@@ -175,7 +173,7 @@ on_both_engines! {
         let scim = &world.tenant.scim;
         let created = held_up(&server, "scim_feeds", || {
             let user = |number| json!({ "userName": format!("user-{number}"), "emails": [{ "value": "a@example.com" }] });
-            (0..16).map(|number| send(scim, Method::POST, "/Users", user(number))).collect::<Vec<_>>()
+            (0..16).map(|number| post(scim, user(number))).collect::<Vec<_>>()
         }).await;
         assert_eq!(statuses(created).await, [201; 16]);
         let events = told(&world).await;
@@ -314,20 +312,11 @@ on_both_engines! {
         // The first of them, too, with whom the others' changes are begun.
         let (mut staying, mut given_up) = (Vec::new(), Vec::new());
         for (place, user) in users.iter().enumerate() {
-            let operations = json!([{ "op": "replace", "path": "title", "value": "x" }]);
-            let request = scim.request(Method::PATCH, &format!("/Users/{user}"));
-            let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations });
-            let request = tokio::spawn(answer(request.header("content-type", "application/scim+json").body(body.to_string())));
+            let request = retitle(scim, user, "x");
             if place % 2 == 0 { given_up.push(request) } else { staying.push(request) }
             if place == 0 { sleep(ARRIVAL).await }
         }
-        sleep(ARRIVAL).await;
-        for request in &given_up {
-            request.abort();
-        }
-        drop(join_all(given_up).await);
-        sleep(ARRIVAL).await;
-        locked.release().await;
+        locked.release_without(given_up).await;
         assert_eq!(statuses(staying).await, [200; 15]);
         told(&world).await;
     }

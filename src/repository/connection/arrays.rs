@@ -4,7 +4,7 @@
 use sea_orm::sqlx::error::BoxDynError;
 use sea_orm::sqlx::postgres::PgArguments;
 use sea_orm::sqlx::{Arguments as _, IntoArguments, Postgres};
-use sea_orm::{DbErr, RuntimeErr, Value, Values, sqlx};
+use sea_orm::{Value, Values, sqlx};
 use sea_query_sqlx::SqlxValues;
 
 use super::failure::Failure;
@@ -15,9 +15,7 @@ use super::failure::Failure;
 pub fn arguments(first: Vec<Value>, lists: &[Vec<Value>]) -> Result<PgArguments, Failure> {
     let mut arguments = IntoArguments::<Postgres>::into_arguments(SqlxValues(Values(first)));
     for place in 0..lists.first().map_or(0, Vec::len) {
-        add(&mut arguments, lists, place).map_err(|error| {
-            DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Encode(error).into()))
-        })?;
+        add(&mut arguments, lists, place).map_err(sqlx::Error::Encode)?;
     }
     Ok(arguments)
 }

@@ -149,7 +149,7 @@ impl<DB: Engine> Lease<DB> {
             Err(sqlx::Error::Database(error)) => !DB::ends_connection(error.as_ref()),
             Err(_) => false,
         };
-        Ok(outcome.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))?)
+        outcome.map_err(Failure::from)
     }
 }
 

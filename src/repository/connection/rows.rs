@@ -5,8 +5,8 @@ use std::future::Future;
 use rusqlite::types::{FromSql, ValueRef};
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::sqlite::SqliteRow;
-use sea_orm::sqlx::{self, Decode, Postgres, Row as _, Sqlite, Type, ValueRef as _};
-use sea_orm::{DbBackend, DbErr, RuntimeErr, Statement, Value};
+use sea_orm::sqlx::{Decode, Postgres, Row as _, Sqlite, Type, ValueRef as _};
+use sea_orm::{DbBackend, Statement, Value};
 
 use super::failure::Failure;
 
@@ -91,21 +91,17 @@ impl<'row> Columns<'row> {
         let column = self.read;
         self.read += 1;
         match self.row {
-            Row::Postgres(row) => row.try_get_unchecked(column).map_err(not_read),
+            Row::Postgres(row) => Ok(row.try_get_unchecked(column)?),
             Row::Sqlite(row) => {
                 // sqlx reads 0 where there is no number.
-                if row.try_get_raw(column).map_err(not_read)?.is_null() {
+                if row.try_get_raw(column)?.is_null() {
                     return Ok(T::column_result(ValueRef::Null).map_err(rusqlite::Error::from)?);
                 }
-                row.try_get(column).map_err(not_read)
+                Ok(row.try_get(column)?)
             }
             Row::Rusqlite(row) => Ok(row.get(column)?),
         }
     }
-}
-
-fn not_read(error: sqlx::Error) -> Failure {
-    DbErr::Query(RuntimeErr::SqlxError(error.into())).into()
 }
 
 /// What statements are read on: connections of either engine, in a transaction or

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use scimd::model::DatabaseUrl;
 use sea_orm::{
     ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
     TransactionTrait,
 };
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::TestServer;
@@ -54,6 +56,17 @@ impl Locked {
         sleep(ARRIVAL).await;
         self.release().await;
         ended
+    }
+
+    /// Lets requests arrive, has some of them given up, and lets everybody else go on.
+    pub async fn release_without<T>(self, given_up: Vec<JoinHandle<T>>) {
+        sleep(ARRIVAL).await;
+        for request in &given_up {
+            request.abort();
+        }
+        drop(join_all(given_up).await);
+        sleep(ARRIVAL).await;
+        self.release().await;
     }
 
     pub async fn release(self) {
