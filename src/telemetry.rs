@@ -1,7 +1,7 @@
 //! The log: one line per event, on standard error.
 
 use std::future::Future;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -30,9 +30,7 @@ const MAX_WAITING: usize = 256 * 1024;
 pub fn start(filter: Targets, format: LogFormat) -> anyhow::Result<Log> {
     let lines = Lines::default();
     let filtered = tracing_subscriber::registry().with(filter);
-    let written = tracing_subscriber::fmt::layer()
-        .with_writer(lines.clone())
-        .with_ansi(io::stderr().is_terminal());
+    let written = tracing_subscriber::fmt::layer().with_writer(lines.clone());
     match format {
         LogFormat::Text => filtered.with(written).try_init()?,
         LogFormat::Json => filtered.with(written.json().flatten_event(true)).try_init()?,

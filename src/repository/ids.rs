@@ -2,10 +2,9 @@
 //! another statement of each length, to be parsed and planned anew, and the
 //! engines limit their number.
 
-use std::fmt::Write as _;
-
 use sea_orm::{DbBackend, Value};
 use uuid::Uuid;
+use uuid::fmt::Simple;
 
 use super::{Error, Result};
 
@@ -23,32 +22,43 @@ pub(super) fn among(backend: DbBackend, parameter: &str) -> String {
 
 /// The ids, as the text that [`among`] takes apart.
 pub(super) fn value(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Value {
-    let mut text = String::new();
+    let (before, between, after) = match backend {
+        DbBackend::Sqlite => ("[\"", "\",\"", "\"]"),
+        _ => ("", ",", ""),
+    };
+    let mut ids = ids.into_iter();
+    let Some(first) = ids.next() else {
+        let none = if backend == DbBackend::Sqlite { "[]" } else { "" };
+        return none.into();
+    };
+    let length = Simple::LENGTH + between.len();
+    let mut text = String::with_capacity((1 + ids.size_hint().0) * length + before.len());
+    let mut digits = [0; Simple::LENGTH];
+    text.push_str(before);
+    text.push_str(first.simple().encode_lower(&mut digits));
     for id in ids {
-        let separator = if text.is_empty() { "" } else { "," };
-        let written = match backend {
-            DbBackend::Sqlite => write!(text, "{separator}\"{}\"", id.simple()),
-            _ => write!(text, "{separator}{}", id.simple()),
-        };
-        written.expect("a string takes all that is written to it");
+        text.push_str(between);
+        text.push_str(id.simple().encode_lower(&mut digits));
     }
-    if backend == DbBackend::Sqlite {
-        text = format!("[{text}]");
-    }
+    text.push_str(after);
     text.into()
 }
 
-/// An aggregate of all ids in a column, as hexadecimal digits one behind the
-/// other, for [`taken_apart`].
+/// An aggregate of all ids in a column, their bytes one behind the other, for
+/// [`taken_apart`].
 pub(super) fn together(backend: DbBackend, column: &str) -> String {
     match backend {
-        DbBackend::Sqlite => format!("group_concat(hex({column}), '')"),
-        _ => format!("string_agg(replace({column}::text, '-', ''), '')"),
+        DbBackend::Sqlite => format!("unhex(group_concat(hex({column}), ''))"),
+        _ => format!("string_agg(uuid_send({column}), '')"),
     }
 }
 
 /// The ids that [`together`] has put one behind the other.
-pub(super) fn taken_apart(digits: &str) -> Result<Vec<Uuid>> {
-    let ids = digits.as_bytes().chunks(32).map(Uuid::try_parse_ascii);
-    ids.collect::<std::result::Result<_, _>>().map_err(|_| Error::Corrupt("an id"))
+pub(super) fn taken_apart(ids: &[u8]) -> Result<Vec<Uuid>> {
+    let (ids, rest) = ids.as_chunks();
+    if rest.is_empty() {
+        Ok(ids.iter().copied().map(Uuid::from_bytes).collect())
+    } else {
+        Err(Error::Corrupt("an id"))
+    }
 }

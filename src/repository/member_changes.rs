@@ -116,19 +116,23 @@ impl Write {
         configuration: ConfigurationId,
         group: GroupId,
     ) -> Result<BTreeSet<MemberId>> {
-        let all = ids::together(self.backend(), "member_id");
+        let all = |kind| {
+            let id = format!("CASE WHEN member_kind = {kind} THEN member_id END");
+            ids::together(self.backend(), &id)
+        };
         let sql = format!(
-            "SELECT COALESCE({all} FILTER (WHERE member_kind = {USER}), '') AS users, \
-                 COALESCE({all} FILTER (WHERE member_kind = {GROUP}), '') AS groups \
-             FROM scim_group_members WHERE configuration_id = $1 AND group_id = $2"
+            "SELECT {} AS users, {} AS groups \
+             FROM scim_group_members WHERE configuration_id = $1 AND group_id = $2",
+            all(USER),
+            all(GROUP)
         );
         let values = [configuration.as_uuid().into(), group.as_uuid().into()];
         let rows: Vec<AllMembers> = self.query(sql, values).await?;
         let mut members = BTreeSet::new();
         for row in rows {
-            let users = ids::taken_apart(&row.users)?;
+            let users = ids::taken_apart(row.users.as_deref().unwrap_or_default())?;
             members.extend(users.into_iter().map(|id| MemberId::User(id.into())));
-            let groups = ids::taken_apart(&row.groups)?;
+            let groups = ids::taken_apart(row.groups.as_deref().unwrap_or_default())?;
             members.extend(groups.into_iter().map(|id| MemberId::Group(id.into())));
         }
         Ok(members)
@@ -212,10 +216,10 @@ struct Left {
 
 from_row!(Left { id, version });
 
-/// Ids in hexadecimal, one behind the other.
+/// Ids one behind the other, if there are some.
 struct AllMembers {
-    users: String,
-    groups: String,
+    users: Option<Vec<u8>>,
+    groups: Option<Vec<u8>>,
 }
 
 from_row!(AllMembers { users, groups });

@@ -274,7 +274,7 @@ from_row!(MemberRow { id, document });
 
 struct GroupRow {
     id: Uuid,
-    users: String,
+    users: Vec<u8>,
     document: String,
 }
 

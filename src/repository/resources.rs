@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Iden, SimpleExpr};
 use sea_orm::{
     Condition as Sql, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select,
+    QueryTrait, Select, Statement, Value,
 };
 use uuid::Uuid;
 
@@ -35,6 +35,7 @@ pub(super) trait Resource: EntityTrait {
 /// What is asked before every change, written out once for all requests.
 pub(super) struct Statements {
     id: String,
+    all: String,
     user_name: String,
     external_id: String,
     display_name: String,
@@ -46,6 +47,11 @@ impl Statements {
             |column| select::<E>(&[], &format!("{column} = $2 ORDER BY created_at, id LIMIT $3"));
         Self {
             id: select::<E>(&[], "id = $2"),
+            // Compared as one row, so that the index finds the place at once.
+            all: select::<E>(
+                &[],
+                "(created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4",
+            ),
             user_name: first("user_name_key"),
             external_id: first("external_id"),
             display_name: first("display_name_key"),
@@ -165,9 +171,7 @@ pub(super) async fn slice<E: Resource, C: Rows>(
         }
         return Ok(connection.query(sql, first(slice.limit)).await?);
     }
-    let walk = by_creation(&condition, slice);
-    let select = matching::<E>(backend, configuration, &condition, walk);
-    Ok(connection.rows(select.build(backend)).await?)
+    Ok(connection.rows(walking::<E>(backend, configuration, &condition, slice)).await?)
 }
 
 /// Of how many with the same name others are asked for together.
@@ -182,6 +186,25 @@ fn equality<E: Resource>(condition: &Condition) -> Option<(&'static str, &str)> 
         Condition::DisplayName(key) => Some((&statements.display_name, key)),
         _ => None,
     }
+}
+
+/// The statement that reads a part of those for which a simplified condition holds.
+fn walking<E: Resource>(
+    backend: DbBackend,
+    configuration: ConfigurationId,
+    condition: &Condition,
+    slice: Slice,
+) -> Statement {
+    if *condition == Condition::All && slice.skip == 0 {
+        let (created_at, id) = slice
+            .after
+            .map_or((i64::MIN, Uuid::nil()), |after| (after.created_at.as_micros(), after.id));
+        let values: [Value; 4] =
+            [configuration.as_uuid().into(), created_at.into(), id.into(), slice.limit.into()];
+        return Statement::from_sql_and_values(backend, &E::statements().all, values);
+    }
+    let walk = by_creation(condition, slice);
+    matching::<E>(backend, configuration, condition, walk).build(backend)
 }
 
 fn by_creation(condition: &Condition, slice: Slice) -> Walk {

@@ -82,8 +82,8 @@ impl Door {
             let (path, status) = (uri.path(), response.status().as_u16());
             let grpc_status = response.headers().get("grpc-status");
             let grpc_status = grpc_status.and_then(|code| code.to_str().ok());
-            let elapsed = begun.elapsed();
-            tracing::info!(%id, %method, path, status, grpc_status, ?elapsed, "answered");
+            let elapsed_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            tracing::info!(%id, %method, path, status, grpc_status, elapsed_us, "answered");
             Ok(response)
         };
         telemetry::working_for(id, answer).instrument(span)

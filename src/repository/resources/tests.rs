@@ -1,24 +1,21 @@
 //! What SQLite does to find resources; PostgreSQL decides by its statistics, and is
 //! tested in `tests/integration/directory_store/conditions.rs`.
 
-use sea_orm::QueryTrait;
-
 use super::super::connection::Reader;
 use super::super::testing::{self, sqlite};
 use super::*;
 use crate::model::{Comparison, Instant};
 
 /// What SQLite says that it does for a search, one line a step.
-async fn plan<E: Resource>(connection: &Reader, condition: &Condition) -> String {
+async fn plan<E: Resource>(connection: &Reader, condition: &Condition, skip: u64) -> String {
     let slice = Slice {
         after: Some(Position { created_at: Instant::from_micros(1), id: Uuid::nil() }),
-        skip: 10,
+        skip,
         limit: 10,
     };
     let condition = query::simplified(E::KIND, condition);
-    let walk = by_creation(&condition, slice);
-    let select = matching::<E>(DbBackend::Sqlite, Uuid::nil().into(), &condition, walk);
-    testing::plan(connection, select.build(DbBackend::Sqlite)).await.join("\n")
+    let statement = walking::<E>(DbBackend::Sqlite, Uuid::nil().into(), &condition, slice);
+    testing::plan(connection, statement).await.join("\n")
 }
 
 /// Each condition alone and as an alternative is found where it says, and
@@ -33,12 +30,12 @@ async fn assert_found<E: Resource>(connection: &Reader, cases: &[(Condition, &st
         }
     };
     for case in cases {
-        assert_index(&plan::<E>(connection, &case.0).await, case);
+        assert_index(&plan::<E>(connection, &case.0, 10).await, case);
     }
     let alternatives = Condition::Or(cases.iter().map(|case| case.0.clone()).collect());
     let narrowed = Condition::And(vec![alternatives.clone(), cases[0].0.clone()]);
     for condition in [alternatives, narrowed] {
-        let plan = plan::<E>(connection, &condition).await;
+        let plan = plan::<E>(connection, &condition, 10).await;
         for case in cases {
             assert_index(&plan, case);
         }
@@ -99,7 +96,9 @@ async fn sqlite_walks_a_list_by_its_index() {
         (Condition::Active(true), "scim_users_by_creation"),
         (Condition::Active(false), "scim_users_inactive"),
     ] {
-        let plan = plan::<user::Entity>(&connection, &condition).await;
-        assert_eq!(plan, format!("SEARCH scim_users USING INDEX {index} {behind}"));
+        for skip in [0, 10] {
+            let plan = plan::<user::Entity>(&connection, &condition, skip).await;
+            assert_eq!(plan, format!("SEARCH scim_users USING INDEX {index} {behind}"));
+        }
     }
 }

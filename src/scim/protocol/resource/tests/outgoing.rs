@@ -65,6 +65,29 @@ fn an_empty_list_is_not_shown_and_only_objects_under_uris_are_schemas() {
 }
 
 #[test]
+fn extensions_are_found_wherever_they_stand_and_nothing_else_is_taken_for_one() {
+    for document in [
+        json!({}),
+        json!({ "a": { "b": {} } }),
+        json!({ "a": ":{", "urn:x": {} }),
+        json!({ "a": [",", ":{", "urn:x\":{"], "urn:y": { "urn:x": {} } }),
+        json!({ "a": "\\\":{urn:x\":{", "urn:y": {} }),
+        json!({ "a": { "urn:x": {} } }),
+        json!({ "a": { "urn:x": {} }, "urn:y": {}, "b": true, "urn:z": { "c": "}" } }),
+        json!({ "urn:x": {}, "urn:y": "text", "urn:z": [{ "urn:a": {} }] }),
+        json!({ "urn:\"x": {}, "urn:y\\": {}, ":": {}, ",:": {} }),
+        json!({ "a": [{}, [{ "urn:x": {} }]], "": {}, "\u{e9}:x": {} }),
+    ] {
+        let meta = meta(Uuid::nil(), "https://scim.test");
+        let expected = outgoing(object(document.clone()), &meta, None, &USER);
+        let mut json = Vec::new();
+        let all = Projection::default();
+        write(&mut json, &document.to_string(), &meta, ("groups", ""), &USER, &all).expect("ours");
+        assert_eq!(String::from_utf8(json), Ok(Value::Object(expected).to_string()));
+    }
+}
+
+#[test]
 fn a_document_that_is_none_of_ours_is_not_written_out() {
     for wrong in [
         "",
@@ -72,16 +95,14 @@ fn a_document_that_is_none_of_ours_is_not_written_out() {
         "{",
         "{}x",
         "null",
-        "{}{}",
         "{]",
         r#"{"a"#,
-        r#"{"a":{}"#,
-        r#"{"a\"#,
         "[}",
         "{}]",
         "}",
-        r#"{"a":"}"#,
-        r#"{"a":"\"}"#,
+        r#"{"urn:x":{}"#,
+        r#"{"urn:x":{"}"#,
+        r#"{"urn:x":{}}}"#,
     ] {
         let all = Projection::default();
         let meta = meta(Uuid::nil(), "https://scim.test");
