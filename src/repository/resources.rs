@@ -48,10 +48,7 @@ impl Statements {
         Self {
             id: select::<E>(&[], "id = $2"),
             // Compared as one row, so that the index finds the place at once.
-            all: select::<E>(
-                &[],
-                "(created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4",
-            ),
+            all: select::<E>(&[], "(created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4"),
             user_name: first("user_name_key"),
             external_id: first("external_id"),
             display_name: first("display_name_key"),
