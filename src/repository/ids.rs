@@ -22,25 +22,18 @@ pub(super) fn among(backend: DbBackend, parameter: &str) -> String {
 
 /// The ids, as the text that [`among`] takes apart.
 pub(super) fn value(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Value {
-    let (before, between, after) = match backend {
-        DbBackend::Sqlite => ("[\"", "\",\"", "\"]"),
-        _ => ("", ",", ""),
-    };
-    let mut ids = ids.into_iter();
-    let Some(first) = ids.next() else {
-        let none = if backend == DbBackend::Sqlite { "[]" } else { "" };
-        return none.into();
-    };
-    let length = Simple::LENGTH + between.len();
-    let mut text = String::with_capacity((1 + ids.size_hint().0) * length + before.len());
-    let mut digits = [0; Simple::LENGTH];
-    text.push_str(before);
-    text.push_str(first.simple().encode_lower(&mut digits));
+    let is_json = backend == DbBackend::Sqlite;
+    let quote = if is_json { "\"" } else { "" };
+    let (mut text, mut digits) = (String::new(), [0; Simple::LENGTH]);
     for id in ids {
-        text.push_str(between);
-        text.push_str(id.simple().encode_lower(&mut digits));
+        let separator = if text.is_empty() { "" } else { "," };
+        for part in [separator, quote, id.simple().encode_lower(&mut digits), quote] {
+            text.push_str(part);
+        }
     }
-    text.push_str(after);
+    if is_json {
+        text = format!("[{text}]");
+    }
     text.into()
 }
 

@@ -32,7 +32,8 @@ pub(super) trait Resource: EntityTrait {
     fn statements() -> &'static Statements;
 }
 
-/// What is asked before every change, written out once for all requests.
+/// What identity providers ask before every change, and to walk through all there are,
+/// written out once for all requests.
 pub(super) struct Statements {
     id: String,
     all: String,

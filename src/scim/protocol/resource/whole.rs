@@ -135,8 +135,8 @@ enum First {
     Unknown,
 }
 
-/// Looks only at names of objects. To read a document from its beginning takes four
-/// times as long as to copy it.
+/// Looks only at names of objects. To read each document from its beginning would be a
+/// sixth of what a page takes.
 fn first_extension(json: &[u8]) -> First {
     static OBJECT: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\":{"));
     for end in OBJECT.find_iter(json) {
