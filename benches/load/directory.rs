@@ -166,23 +166,14 @@ impl Person {
         ]
     }
 
-    /// The document as the server stores it.
+    /// What an identity provider sends to provision this user, and the server stores.
     pub fn document(self, active: bool) -> String {
-        let mut text = String::with_capacity(1_024);
-        text.push('{');
-        self.write_attributes(&mut text, active);
-        text.push('}');
-        text
-    }
-
-    /// What an identity provider sends to provision this user.
-    pub fn body(self) -> String {
         let mut text = String::with_capacity(1_152);
         text.push_str(
             "{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\",\
              \"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User\"],",
         );
-        self.write_attributes(&mut text, true);
+        self.write_attributes(&mut text, active);
         text.push('}');
         text
     }
@@ -234,6 +225,9 @@ impl Team {
     /// The document as the server stores it.
     pub fn document(self, revision: u64) -> String {
         let (name, external) = (self.display_name(revision), self.external_id());
-        format!("{{\"displayName\":\"{name}\",\"externalId\":\"{external}\"}}")
+        format!(
+            "{{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:Group\"],\
+             \"displayName\":\"{name}\",\"externalId\":\"{external}\"}}"
+        )
     }
 }

@@ -78,7 +78,7 @@ impl Requests {
         };
         match action {
             Action::CreateUser => {
-                self.raw(Method::POST, "/Users", Some(subject.person.body().into()))
+                self.raw(Method::POST, "/Users", Some(subject.person.document(true).into()))
             }
             Action::GetUser => get(format!("/Users/{user}")),
             Action::FindByUserName => {

@@ -6,11 +6,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The paths of the attributes that differ between two documents, in order:
-/// `active`, `name.givenName`, `emails`. Lists are told of as a whole.
+/// `active`, `name.givenName`, `emails`. Lists are told of as a whole, and `schemas`,
+/// which follows from the others, not at all.
 #[must_use]
 pub fn changed_paths(before: &str, after: &str) -> Vec<String> {
     let mut paths = Vec::new();
     differing("", before, after, &mut paths);
+    paths.retain(|path| path != "schemas");
     paths.sort();
     paths
 }
@@ -60,6 +62,14 @@ mod tests {
         let expected = ["active", "emails", "name.givenName", "title", "urn:x:User:department"];
         assert_eq!(changed_paths(before, after), expected);
         assert_eq!(changed_paths(before, before), [""; 0]);
+    }
+
+    #[test]
+    fn schemas_are_not_told_of() {
+        let before = r#"{"userName":"a"}"#;
+        let after = r#"{"schemas":["urn:User","urn:x"],"userName":"a","urn:x":{"schemas":1}}"#;
+        assert_eq!(changed_paths(before, after), ["urn:x"]);
+        assert_eq!(changed_paths(after, before), ["urn:x"]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{GroupId, Instant, Link, PrimaryEmail, UserId};
 pub struct User {
     /// Ours.
     pub id: UserId,
-    /// The attributes that the client may write, as one JSON object.
+    /// The attributes that the client may write, and `schemas`, as one JSON object.
     pub document: String,
     /// 1 at creation, one more with each change.
     pub version: u64,
@@ -34,8 +34,8 @@ pub struct User {
 pub struct Group {
     /// Ours.
     pub id: GroupId,
-    /// The attributes that the client may write, without members, as one JSON
-    /// object.
+    /// The attributes that the client may write, without members, and `schemas`, as
+    /// one JSON object.
     pub document: String,
     /// 1 at creation, one more with each change, of members too.
     pub version: u64,

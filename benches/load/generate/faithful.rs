@@ -40,7 +40,7 @@ pub async fn compare_rows(
     compare(template, &rows::CONFIGURATIONS, "id", configuration, vec![like]).await?;
     let like = rows::notice(Spare(0), 0);
     compare(template, &rows::NOTICES, "configuration_id", configuration, vec![like]).await?;
-    let user = client.create("/Users", person.body()).await?;
+    let user = client.create("/Users", person.document(true)).await?;
     let like = rows::user(configuration, person);
     compare(template, &rows::USERS, "id", user, vec![like]).await?;
     let like = rows::account(world.organization, configuration, person);
@@ -50,7 +50,6 @@ pub async fn compare_rows(
 
     let team = Team { size: 1, number: 7 };
     let mut body: Json = serde_json::from_str(&team.document(0))?;
-    body["schemas"] = serde_json::json!(["urn:ietf:params:scim:schemas:core:2.0:Group"]);
     body["members"] = serde_json::json!([{ "value": user }]);
     let group = client.create("/Groups", body.to_string()).await?;
     let like = rows::group(configuration, team, 1);

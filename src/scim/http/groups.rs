@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::error::Error;
 use super::precondition::check_if_match;
-use super::stored::{is_same, object, shown};
+use super::stored::{attributes, shown};
 use crate::model::{Group, GroupId, MemberChange, Written};
 use crate::repository::Write;
 use crate::scim::protocol::projection::Projection;
@@ -80,7 +80,7 @@ pub async fn patched(
 
     let tx = client.repository.write().await?;
     let group = find(&tx, client, id, headers).await?;
-    let mut document = object(&group.document)?;
+    let mut document = attributes(&group.document)?;
     let on_members = protocol_patch::apply(&mut document, &operations, &GROUP)?;
     let mut change = MemberChange::default();
     for operation in on_members {
@@ -125,7 +125,8 @@ async fn stored(
     let name = display_name(&document);
     let content = resource::group_content(document)?;
     refuse_circle(tx, client, group.id, change).await?;
-    let content = Some(content).filter(|content| !is_same(&content.document, &group.document));
+    let content =
+        Some(content).filter(|content| !resource::is_same(&content.document, &group.document));
     match tx.update_group(client.configuration, group.id, content, change).await? {
         Some(Written::Done(update)) => Ok(update.group),
         Some(Written::NameTaken) => Err(Error::GroupNameTaken(name)),

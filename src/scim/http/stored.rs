@@ -49,16 +49,9 @@ impl From<Group> for Stored {
     }
 }
 
-/// A document that we wrote.
-pub fn object(document: &str) -> Result<Object, repository::Error> {
-    serde_json::from_str(document).map_err(|_| CORRUPT)
-}
-
-/// Whether two documents say the same. Attributes in another order do, in a text of
-/// the same length.
-pub fn is_same(one: &str, other: &str) -> bool {
-    let read = |document| serde_json::from_str::<Object>(document).ok();
-    one == other || (one.len() == other.len() && read(one) == read(other))
+/// The attributes of a document that we wrote.
+pub fn attributes(document: &str) -> Result<Object, repository::Error> {
+    resource::attributes(document).map_err(|_| CORRUPT)
 }
 
 /// For a document that is none of ours.
@@ -78,7 +71,7 @@ impl Stored {
             array => serde_json::from_str(array).map_err(|_| CORRUPT)?,
         };
         let derived = Some((derived_attribute(of), derived));
-        Ok(resource::outgoing(object(&self.document)?, &self.meta(client), derived, of))
+        Ok(resource::outgoing(attributes(&self.document)?, &self.meta(client), derived, of))
     }
 
     /// Writes what the client sees of the same, as JSON.

@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::error::Error;
 use super::precondition::check_if_match;
-use super::stored::{Stored, is_same, object, shown};
+use super::stored::{Stored, attributes, shown};
 use crate::model::{LinkRefusal, User, UserContent, UserId, Written};
 use crate::repository::Write;
 use crate::scim::protocol::projection::Projection;
@@ -116,11 +116,11 @@ async fn change(
 ) -> Result<Answer, Error> {
     let edited = |user: &User| {
         check_if_match(headers, &resource::etag(user.version))?;
-        let mut document = object(&user.document)?;
+        let mut document = attributes(&user.document)?;
         edit(&mut document)?;
         let user_name = user_name(&document);
         let content = resource::user_content(document)?;
-        let is_same = is_same(&content.document, &user.document);
+        let is_same = resource::is_same(&content.document, &user.document);
         Ok((!is_same).then_some(Edited { user_name, content }))
     };
     let user = match changed_at_once(client, parse(id)?, edited).await? {

@@ -2,6 +2,7 @@
 //! stored, and from what is stored to what a client sees.
 
 mod content;
+mod document;
 mod outgoing;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use super::schema::{Attribute, Kind, Mutability, ResourceType, Schema};
 use super::value::{self, Object};
 
 pub use content::{MAX_KEY, display_name, group_content, user_content};
+pub use document::{attributes, is_same};
 pub use outgoing::{Meta, NotOurs, etag, location, outgoing, write};
 pub use whole::OURS;
 

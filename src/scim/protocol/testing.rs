@@ -48,7 +48,7 @@ pub fn applied(projection: &Projection, resource: Object, of: &ResourceType) -> 
 pub fn person(body: &Value, id: Uuid, times: (i64, i64), groups: Vec<Uuid>) -> Person {
     let document = resource::incoming(body, &USER).expect("a user").document;
     let content = resource::user_content(document).expect("a user");
-    let document = object(serde_json::from_str(&content.document).expect("our own JSON"));
+    let document = resource::attributes(&content.document).expect("our own JSON");
     let (created, modified) = (Instant::from_micros(times.0), Instant::from_micros(times.1));
     let base_url = "https://scim.test/scim/v2/1";
     let meta = Meta { id, version: 1, created, last_modified: modified, base_url };

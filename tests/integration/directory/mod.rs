@@ -6,6 +6,7 @@ mod kills;
 mod page;
 mod reading;
 mod snapshots;
+mod stored;
 mod tokens;
 
 use scimd::model::OrganizationId;

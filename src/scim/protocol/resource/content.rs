@@ -6,8 +6,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::fault::Fault;
+use super::super::schema::{GROUP, ResourceType, USER};
 use super::super::value::{self, Object};
 use super::NotOurs;
+use super::document::document;
 use crate::model::{GroupContent, PrimaryEmail, UserContent};
 
 /// Larger resources, in bytes, are refused: a PATCH can only add so much, but
@@ -45,7 +47,7 @@ pub fn user_content(document: Object) -> Result<UserContent, Fault> {
         active,
         email_keys,
         primary_email: PrimaryEmail::of(&document),
-        document: written(document)?,
+        document: written(document, &USER)?,
     })
 }
 
@@ -54,17 +56,15 @@ pub fn group_content(document: Object) -> Result<GroupContent, Fault> {
     Ok(GroupContent {
         display_name_key: folded("displayName", required_text(&document, "displayName")?)?,
         external_id: external_id(&document)?,
-        document: written(document)?,
+        document: written(document, &GROUP)?,
     })
 }
 
-fn written(document: Object) -> Result<String, Fault> {
-    let document = Value::Object(document);
-    if is_deeper_than(MAX_DEPTH, &document) {
+fn written(attributes: Object, of: &ResourceType) -> Result<String, Fault> {
+    if attributes.values().any(|value| is_deeper_than(MAX_DEPTH - 1, value)) {
         return Err(Fault::value(format!("The resource is nested deeper than {MAX_DEPTH}.")));
     }
-    // Not as a value shows itself, which writes each text through a formatter.
-    let text = serde_json::to_string(&document).expect("a value has a JSON form");
+    let text = document(attributes, of);
     if text.len() > MAX_DOCUMENT {
         return Err(Fault::value(format!("The resource is larger than {MAX_DOCUMENT} bytes.")));
     }

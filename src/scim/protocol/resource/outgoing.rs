@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::super::projection::{Part, Projection};
 use super::super::schema::ResourceType;
 use super::super::value::Object;
+use super::document::{names, says_schemas, schemas};
 use super::whole;
 use crate::model::Instant;
 
@@ -57,23 +58,19 @@ impl Meta<'_> {
     }
 }
 
-/// A stored document as a client sees it, with all there is to see; `derived`
-/// are attributes that follow from elsewhere (`members`, `groups`).
+/// A resource as a client sees it, with all there is to see, of the attributes that are
+/// stored; `derived` are those that follow from elsewhere (`members`, `groups`).
 #[must_use]
 pub fn outgoing(
-    document: Object,
+    attributes: Object,
     meta: &Meta<'_>,
     derived: Option<(&str, Vec<Value>)>,
     of: &ResourceType,
 ) -> Object {
-    // Names of attributes have no colons: what has some is the URI of a schema.
-    let extensions = document.iter().filter(|(key, value)| key.contains(':') && value.is_object());
-    let schemas: Vec<_> =
-        std::iter::once(of.schema.id).chain(extensions.map(|(key, _)| key.as_str())).collect();
     let mut resource = Object::new();
-    resource.insert("schemas".to_owned(), json!(schemas));
     resource.insert("id".to_owned(), json!(meta.id.to_string()));
-    resource.extend(document);
+    resource.insert("schemas".to_owned(), json!(schemas(names(&attributes), of)));
+    resource.extend(attributes);
     if let Some((name, values)) = derived.filter(|(_, values)| !values.is_empty()) {
         resource.insert(name.to_owned(), Value::Array(values));
     }
@@ -96,19 +93,19 @@ pub fn write(
     of: &ResourceType,
     projection: &Projection,
 ) -> Result<(), NotOurs> {
-    if projection.is_whole() {
+    let says_schemas = says_schemas(document);
+    if projection.is_whole() && says_schemas {
         return whole::write(json, document, meta, derived, of);
     }
     let Entries(entries) = serde_json::from_str(document)?;
-    let is_extension =
-        |(name, value): &&(Cow<'_, str>, &RawValue)| name.contains(':') && is_object(value);
-    let extensions = entries.iter().filter(is_extension).map(|(name, _)| name.as_ref());
-    let schemas: Vec<_> = std::iter::once(of.schema.id).chain(extensions).collect();
 
     let mut shown = Shown { json, is_first: true, of, projection };
     shown.json.push(b'{');
-    shown.add("schemas", &schemas)?;
     shown.add("id", &meta.id)?;
+    if !says_schemas {
+        let names = entries.iter().map(|(name, value)| (name.as_ref(), is_object(value)));
+        shown.add("schemas", &schemas(names, of))?;
+    }
     for (name, value) in entries {
         shown.add_json(&name, value.get())?;
     }

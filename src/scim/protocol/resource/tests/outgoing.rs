@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::super::super::projection::Projection;
 use super::super::super::schema::{GROUP, USER};
 use super::super::super::testing::{ENTERPRISE, NOON, applied, object, people, person};
-use super::super::{Meta, NotOurs, incoming, outgoing, user_content, write};
+use super::super::document::document;
+use super::super::{Meta, NotOurs, attributes, incoming, outgoing, user_content, write};
 use crate::model::Instant;
 
 /// A choice of attributes.
@@ -65,26 +66,17 @@ fn an_empty_list_is_not_shown_and_only_objects_under_uris_are_schemas() {
 }
 
 #[test]
-fn extensions_are_found_wherever_they_stand_and_nothing_else_is_taken_for_one() {
-    for document in [
-        json!({}),
-        json!({ "a": { "b": {} } }),
-        json!({ "a": ":{", "urn:x": {} }),
-        json!({ "a": [",", ":{", "urn:x\":{"], "urn:y": { "urn:x": {} } }),
-        json!({ "a": "\\\":{urn:x\":{", "urn:y": {} }),
-        json!({ "a": { "urn:x": {} } }),
-        json!({ "a": { "urn:x": {} }, "urn:y": {}, "b": true, "urn:z": { "c": "}" } }),
-        json!({ "urn:x": {}, "urn:y": "text", "urn:z": [{ "urn:a": {} }] }),
-        json!({ "urn:\"x": {}, "urn:y\\": {}, ":": {}, ",:": {} }),
-        json!({ "a": [{}, [{ "urn:x": {} }]], "": {}, "\u{e9}:x": {} }),
-    ] {
-        let meta = meta(Uuid::nil(), "https://scim.test");
-        let expected = outgoing(object(document.clone()), &meta, None, &USER);
-        let mut json = Vec::new();
-        let all = Projection::default();
-        write(&mut json, &document.to_string(), &meta, ("groups", ""), &USER, &all).expect("ours");
-        assert_eq!(String::from_utf8(json), Ok(Value::Object(expected).to_string()));
-    }
+fn schemas_are_stored_and_follow_from_what_is_stored() {
+    let body = json!({
+        "schemas": ["urn:x"], "URN:z": "text", "a:b": { "c": { "d:e": { "f": 1 } } }, "userName": "u",
+        "nested": { "f:g": { "h": 1 } }, ENTERPRISE: { "department": "D" }, "userType": "urn:y\":{",
+    });
+    let stored = incoming(&body, &USER).expect("a user").document;
+    let document = user_content(stored.clone()).expect("a user").document;
+    let schemas = format!(r#"["{}","a:b","{ENTERPRISE}"]"#, USER.schema.id);
+    let beginning = format!(r#"{{"schemas":{schemas},"URN:z":"text","a:b":{{"c":"#);
+    assert!(document.starts_with(&beginning), "{document}");
+    assert_eq!(attributes(&document), Ok(stored));
 }
 
 #[test]
@@ -103,6 +95,8 @@ fn a_document_that_is_none_of_ours_is_not_written_out() {
         r#"{"urn:x":{}"#,
         r#"{"urn:x":{"}"#,
         r#"{"urn:x":{}}}"#,
+        r#"{"schemas":["urn:x"]"#,
+        r#"{"schemas":["urn:x"]},"#,
     ] {
         let all = Projection::default();
         let meta = meta(Uuid::nil(), "https://scim.test");
@@ -120,24 +114,27 @@ proptest! {
     #[test]
     fn the_text_of_an_answer_is_that_of_what_is_shown(
         person in people(),
-        attributes in proptest::option::of(names()),
+        included in proptest::option::of(names()),
         excluded in proptest::option::of(names()),
         extra in select(vec!["", "a\"b", "nick\u{e9}", "urn:x:y"]),
     ) {
-        let projection = Projection::parse(attributes.as_deref(), excluded.as_deref(), &USER);
-        let mut document = object(serde_json::from_str(&person.content.document).expect("JSON"));
+        let projection = Projection::parse(included.as_deref(), excluded.as_deref(), &USER);
+        let mut attributes = attributes(&person.content.document).expect("ours");
         if !extra.is_empty() {
-            document.insert(extra.to_owned(), json!({ "x": ["\"", 1.5, null] }));
+            attributes.insert(extra.to_owned(), json!({ "x": ["\"", 1.5, null] }));
         }
         let meta = meta(person.id, "https://scim.test/\"quoted\"");
         let groups = vec![json!({ "value": "g", "type": "direct" })];
         let derived = json!(groups).to_string();
-        let whole = outgoing(document.clone(), &meta, Some(("groups", groups)), &USER);
+        let whole = outgoing(attributes.clone(), &meta, Some(("groups", groups)), &USER);
         let expected = Value::Object(applied(&projection, whole, &USER)).to_string();
-        let document = Value::Object(document).to_string();
-        let mut json = b"before ".to_vec();
-        write(&mut json, &document, &meta, ("groups", &derived), &USER, &projection).expect("ours");
-        prop_assert_eq!(String::from_utf8(json).expect("UTF-8"), format!("before {expected}"));
+        let earlier = Value::Object(attributes.clone()).to_string();
+        // As servers stored it that did not store `schemas`, and as it is now.
+        for document in [earlier, document(attributes, &USER)] {
+            let (mut json, groups) = (b"before ".to_vec(), ("groups", derived.as_str()));
+            write(&mut json, &document, &meta, groups, &USER, &projection).expect("ours");
+            prop_assert_eq!(String::from_utf8(json).expect("UTF-8"), format!("before {expected}"));
+        }
     }
 
     #[test]
