@@ -14,9 +14,11 @@ pub(super) async fn total<C: Rows>(
     configuration: ConfigurationId,
     kind: Kind,
 ) -> Result<Option<i64>> {
-    let column = column(kind);
-    let sql = format!("SELECT {column} FROM scim_directory_counts WHERE configuration_id = $1");
-    number(connection, configuration, sql).await
+    let sql = match kind {
+        Kind::User => "SELECT user_count FROM scim_directory_counts WHERE configuration_id = $1",
+        Kind::Group => "SELECT group_count FROM scim_directory_counts WHERE configuration_id = $1",
+    };
+    Ok(connection.query_often(sql, [configuration.as_uuid().into()]).await?.pop())
 }
 
 /// How many users are active. One statement, so that both numbers are of one
@@ -28,15 +30,7 @@ pub(super) async fn active_users<C: Rows>(
     const SQL: &str = "SELECT user_count - \
             (SELECT COUNT(*) FROM scim_users WHERE configuration_id = $1 AND NOT active) \
         FROM scim_directory_counts WHERE configuration_id = $1";
-    number(connection, configuration, SQL.to_owned()).await
-}
-
-async fn number<C: Rows>(
-    connection: &C,
-    configuration: ConfigurationId,
-    sql: String,
-) -> Result<Option<i64>> {
-    Ok(connection.query(sql, [configuration.as_uuid().into()]).await?.pop())
+    Ok(connection.query(SQL, [configuration.as_uuid().into()]).await?.pop())
 }
 
 impl Write {
