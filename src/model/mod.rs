@@ -40,7 +40,7 @@ pub use id::{
     AccountId, ApiKeyId, ConfigurationId, GroupId, OrganizationId, RequestId, SsoConfigurationId,
     UserId, WebhookEndpointId, WebhookSecretId,
 };
-pub use instant::{Instant, LAST_WRITTEN};
+pub use instant::Instant;
 pub use origin::Origin;
 pub use page::{Page, Position};
 pub use scope::Scope;

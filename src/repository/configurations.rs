@@ -2,15 +2,14 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, Query, SimpleExpr};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Iterable, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait,
+    ColumnTrait, Condition, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use uuid::Uuid;
 
 use super::connection::Rows;
 use super::entity::StoredHash;
-use super::entity::configuration::{ActiveModel, Column, Entity, Model};
+use super::entity::configuration::{Column, Entity, Model};
 use super::{Read, Result, Write};
 use crate::model::{
     Configuration, ConfigurationChange, ConfigurationId, EventKind, Instant, NewConfiguration,
@@ -18,16 +17,19 @@ use crate::model::{
 };
 use crate::token::TokenHash;
 
+/// In the order of [`Model`].
+macro_rules! columns {
+    () => {
+        "id, organization_id, name, enabled, sso_configuration_id, \
+         allow_unverified_email_account_linking, token_hash, token_lifetime, token_expires_at, \
+         created_at, updated_at"
+    };
+}
+
 /// A configuration for which the condition holds.
 macro_rules! select {
     ($condition:literal) => {
-        concat!(
-            "SELECT id, organization_id, name, enabled, sso_configuration_id, \
-                 allow_unverified_email_account_linking, token_hash, token_lifetime, \
-                 token_expires_at, created_at, updated_at \
-             FROM scim_configurations WHERE ",
-            $condition
-        )
+        concat!("SELECT ", columns!(), " FROM scim_configurations WHERE ", $condition)
     };
 }
 
@@ -106,22 +108,37 @@ impl Write {
         new: NewConfiguration,
         token: &TokenHash,
     ) -> Result<Configuration> {
-        let id = ConfigurationId::new(self.now, self.random.id_bytes());
-        let row = Model {
-            id: id.as_uuid(),
-            organization_id: new.organization_id.as_uuid(),
+        const INSERT: &str = concat!(
+            "INSERT INTO scim_configurations (",
+            columns!(),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+        );
+        let lifetime = micros(new.token_lifetime);
+        let made = Configuration {
+            id: ConfigurationId::new(self.now, self.random.id_bytes()),
+            organization_id: new.organization_id,
             name: new.name,
             enabled: true,
-            sso_configuration_id: Some(new.sso_configuration_id.as_uuid()),
+            sso_configuration_id: Some(new.sso_configuration_id),
             allow_unverified_email_account_linking: new.allow_unverified_email_account_linking,
-            token_hash: token.into(),
-            token_lifetime: micros(new.token_lifetime),
-            token_expires_at: self.now.as_micros() + micros(new.token_lifetime),
-            created_at: self.now.as_micros(),
-            updated_at: self.now.as_micros(),
+            token_expires_at: Instant::from_micros(self.now.as_micros() + lifetime),
+            created_at: self.now,
+            updated_at: self.now,
         };
-        self.perform(&Entity::insert(ActiveModel::from(row.clone()).reset_all())).await?;
-        let made = row.into();
+        let values = [
+            made.id.as_uuid().into(),
+            made.organization_id.as_uuid().into(),
+            made.name.clone().into(),
+            made.enabled.into(),
+            made.sso_configuration_id.map(SsoConfigurationId::as_uuid).into(),
+            made.allow_unverified_email_account_linking.into(),
+            StoredHash::from(token).into(),
+            lifetime.into(),
+            made.token_expires_at.as_micros().into(),
+            made.created_at.as_micros().into(),
+            made.updated_at.as_micros().into(),
+        ];
+        self.execute(INSERT, values).await?;
         self.schedule_token_notice(&made).await?;
         self.record_configuration(EventKind::ConfigurationCreated, &made, &[]);
         Ok(made)

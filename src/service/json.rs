@@ -3,14 +3,11 @@
 //! knows all that a client may write for the same thing.
 
 use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
 
 use prost_types::value::Kind;
 use prost_types::{Struct, Timestamp, Value};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-
-use crate::model::LAST_WRITTEN;
 
 include!(concat!(env!("OUT_DIR"), "/json.rs"));
 
@@ -29,15 +26,15 @@ struct Moment<'a>(&'a Timestamp);
 impl Serialize for Moment<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Timestamp { seconds, nanos } = *self.0;
-        match (u64::try_from(seconds), u32::try_from(nanos)) {
-            (Ok(seconds), Ok(nanos @ ..1_000_000_000)) if seconds <= LAST_WRITTEN.as_secs() => {
-                let at = UNIX_EPOCH + Duration::new(seconds, nanos);
-                serializer.collect_str(&match nanos {
-                    0 => humantime::format_rfc3339_seconds(at),
-                    _ if nanos.is_multiple_of(1_000_000) => humantime::format_rfc3339_millis(at),
-                    _ if nanos.is_multiple_of(1_000) => humantime::format_rfc3339_micros(at),
-                    _ => humantime::format_rfc3339_nanos(at),
-                })
+        match jiff::Timestamp::new(seconds, nanos) {
+            Ok(at) if seconds >= 0 && nanos >= 0 => {
+                let digits = match nanos {
+                    0 => 0,
+                    _ if nanos % 1_000_000 == 0 => 3,
+                    _ if nanos % 1_000 == 0 => 6,
+                    _ => 9,
+                };
+                serializer.collect_str(&format_args!("{at:.digits$}"))
             }
             // prost writes any, a number at a time: four times as much work.
             _ => serializer.collect_str(self.0),

@@ -3,8 +3,6 @@
 //! A page has a hundred of them, so this is most of what a page costs: what is JSON
 //! already is copied, and what has nothing to escape is not looked at twice.
 
-use std::io::Write as _;
-
 use uuid::Uuid;
 
 use super::super::schema::ResourceType;
@@ -55,14 +53,14 @@ fn write_meta(json: &mut Vec<u8>, meta: &Meta<'_>, id: &str, of: &ResourceType) 
     plain(json, of.name);
     json.extend_from_slice(b",\"created\":\"");
     let created = json.len();
-    display(json, meta.created);
+    meta.created.write(json);
     let created = created..json.len();
     json.extend_from_slice(b"\",\"lastModified\":\"");
     // Most are as they were made.
     if meta.last_modified == meta.created {
         json.extend_from_within(created);
     } else {
-        display(json, meta.last_modified);
+        meta.last_modified.write(json);
     }
     json.extend_from_slice(b"\",\"location\":\"");
     let [base_url, path @ ..] = location_parts(meta.base_url, of, id);
@@ -93,9 +91,4 @@ fn escaped(json: &mut Vec<u8>, text: &str) {
     } else {
         json.extend_from_slice(text.as_bytes());
     }
-}
-
-/// What has nothing to escape, without quotes.
-fn display(json: &mut Vec<u8>, value: impl std::fmt::Display) {
-    write!(json, "{value}").expect("memory takes all that is written to it");
 }
