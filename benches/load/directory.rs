@@ -1,8 +1,6 @@
 //! The directory that every run is about: who is in it follows from a number,
 //! so that whoever needs somebody's id, document or groups computes it.
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
@@ -168,24 +166,14 @@ impl Person {
 
     /// What an identity provider sends to provision this user, and the server stores.
     pub fn document(self, active: bool) -> String {
-        let mut text = String::with_capacity(1_152);
-        text.push_str(
-            "{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\",\
-             \"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User\"],",
-        );
-        self.write_attributes(&mut text, active);
-        text.push('}');
-        text
-    }
-
-    fn write_attributes(self, text: &mut String, active: bool) {
         let Self(number) = self;
         let (given, family, [work, home]) = (self.given(), self.family(), self.emails());
         let department = DEPARTMENTS[self.part(8)];
         let (external, manager) = (self.external_id(), Self(number / 10).id());
-        write!(
-            text,
-            "\"userName\":\"{work}\",\"externalId\":\"{external}\",\
+        format!(
+            "{{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\",\
+             \"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User\"],\
+             \"userName\":\"{work}\",\"externalId\":\"{external}\",\
              \"name\":{{\"formatted\":\"{given} {family}\",\"familyName\":\"{family}\",\
              \"givenName\":\"{given}\"}},\"displayName\":\"{given} {family}\",\
              \"title\":\"Senior Associate, {department}\",\"userType\":\"Employee\",\
@@ -197,10 +185,9 @@ impl Person {
              \"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User\":{{\
              \"employeeNumber\":\"{number:010}\",\"costCenter\":\"{cost:04}\",\
              \"organization\":\"Example\",\"division\":\"EMEA\",\"department\":\"{department}\",\
-             \"manager\":{{\"value\":\"{manager}\"}}}}",
+             \"manager\":{{\"value\":\"{manager}\"}}}}}}",
             cost = number % 10_000,
         )
-        .expect("a string takes all that is written to it");
     }
 }
 
