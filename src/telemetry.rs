@@ -46,8 +46,8 @@ pub fn start(filter: Targets, format: LogFormat) -> anyhow::Result<Log> {
     Ok(Log(lines))
 }
 
-/// When a line is logged, as all instants are written here: four times as fast as
-/// tracing-subscriber writes the same.
+/// When a line is logged, written as all instants are: tracing-subscriber writes the
+/// same a number at a time.
 struct Now;
 
 impl FormatTime for Now {

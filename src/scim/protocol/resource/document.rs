@@ -32,7 +32,7 @@ pub fn attributes(document: &str) -> Result<Object, NotOurs> {
 }
 
 /// Whether two documents say the same. Attributes in another order do, in a text of
-/// the same length.
+/// the same length, and so may two of which only one says `schemas`.
 #[must_use]
 pub fn is_same(one: &str, other: &str) -> bool {
     let may_be = one.len() == other.len() || says_schemas(one) != says_schemas(other);

@@ -74,7 +74,7 @@ fn write_meta(json: &mut Vec<u8>, meta: &Meta<'_>, id: &str, of: &ResourceType) 
     json.extend_from_slice(b"\\\"\"}");
 }
 
-/// A text of ours, which has nothing to escape: an id, or a name of a schema.
+/// A text of ours, which has nothing to escape: an id or a name.
 fn plain(json: &mut Vec<u8>, text: &str) {
     json.push(b'"');
     json.extend_from_slice(text.as_bytes());

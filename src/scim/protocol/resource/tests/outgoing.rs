@@ -80,6 +80,32 @@ fn schemas_are_stored_and_follow_from_what_is_stored() {
 }
 
 #[test]
+fn extensions_are_found_wherever_they_stand_and_nothing_else_is_taken_for_one() {
+    for attributes in [
+        json!({}),
+        json!({ "a": { "b": {} } }),
+        json!({ "a": ":{", "urn:x": {} }),
+        json!({ "a": [",", ":{", "urn:x\":{"], "urn:y": { "urn:x": {} } }),
+        json!({ "a": "\\\":{urn:x\":{", "urn:y": {} }),
+        json!({ "a": { "urn:x": {} } }),
+        json!({ "a": { "urn:x": {} }, "urn:y": {}, "b": true, "urn:z": { "c": "}" } }),
+        json!({ "urn:x": {}, "urn:y": "text", "urn:z": [{ "urn:a": {} }] }),
+        json!({ "urn:\"x": {}, "urn:y\\": {}, ":": {}, ",:": {} }),
+        json!({ "a": [{}, [{ "urn:x": {} }]], "": {}, "\u{e9}:x": {} }),
+    ] {
+        let meta = meta(Uuid::nil(), "https://scim.test");
+        let expected = Value::Object(outgoing(object(attributes.clone()), &meta, None, &USER));
+        // As earlier servers stored it, and as it is now.
+        for document in [attributes.to_string(), document(object(attributes), &USER)] {
+            let mut json = Vec::new();
+            let all = Projection::default();
+            write(&mut json, &document, &meta, ("groups", ""), &USER, &all).expect("ours");
+            assert_eq!(String::from_utf8(json).expect("UTF-8"), expected.to_string());
+        }
+    }
+}
+
+#[test]
 fn a_document_that_is_none_of_ours_is_not_written_out() {
     for wrong in [
         "",
