@@ -34,6 +34,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::options::Options;
 
+/// The server's: a ceiling that had another one would compare allocators.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -41,14 +41,17 @@ trap finish EXIT
 : >log
 [ -e data/PG_VERSION ] ||
     as_owner "$programs/initdb" -D data -U postgres -A trust -E UTF8 --locale=C >>log 2>&1
+# As much as PostgreSQL's manual advises.
+buffers=$(awk '$1 == "MemTotal:" { printf "%dMB", $2 / 4 / 1024 }' /proc/meminfo)
 as_owner "$programs/pg_ctl" start -w -t 300 -D data -l server.log -o \
-    "-p $port -h 127.0.0.1 -k '' -N 100 -c shared_buffers=1GB -c max_wal_size=8GB" >>log 2>&1
+    "-p $port -h 127.0.0.1 -k '' -N 100 -c shared_buffers=$buffers -c max_wal_size=8GB" >>log 2>&1
 echo "ready $(head -n 1 data/postmaster.pid)"
 cat >/dev/null
 "#;
 
 /// What is unlike the defaults, for the report.
-pub const SETTINGS: &str = "shared_buffers=1GB, max_wal_size=8GB, fsync=on, synchronous_commit=on";
+pub const SETTINGS: &str = "shared_buffers a quarter of the memory, max_wal_size=8GB, fsync=on, \
+     synchronous_commit=on";
 
 /// The database that a run is about.
 pub const DATABASE_OF_RUN: &str = "bench_run";
@@ -125,6 +128,16 @@ impl Postgres {
     /// Gets what has happened so far out of the way.
     pub async fn checkpoint(&self) -> anyhow::Result<()> {
         Ok(connect(&self.url("postgres")).await?.batch_execute("CHECKPOINT").await?)
+    }
+
+    /// Reads a database into PostgreSQL's memory, where that of a server that has run for
+    /// a while is.
+    pub async fn warm(&self, database: &str) -> anyhow::Result<()> {
+        const SQL: &str = "CREATE EXTENSION IF NOT EXISTS pg_prewarm; \
+            SELECT pg_prewarm(oid) FROM pg_class \
+            WHERE relkind IN ('r', 'i') AND relname LIKE 'scim\\_%'";
+        let connection = connect(&self.url(database)).await?;
+        connection.batch_execute(SQL).await.context("pg_prewarm, of PostgreSQL's contrib modules")
     }
 
     pub async fn version(&self) -> anyhow::Result<String> {

@@ -10,7 +10,7 @@ use crate::generate;
 use crate::measure::peak_memory;
 use crate::operations::{Action, Operation, grouped};
 use crate::options::{Engine, Options};
-use crate::postgres::Postgres;
+use crate::postgres::{DATABASE_OF_RUN, Postgres};
 use crate::record::record;
 use crate::report;
 use crate::results::{Database, Machine, Measured, Memory, Results};
@@ -77,6 +77,9 @@ async fn size(
     generate::check_faithful(&world, &server).await?;
     server.stop().await?;
     let recording = record(&world, &operations).await?;
+    if let Some(postgres) = postgres {
+        postgres.warm(DATABASE_OF_RUN).await?;
+    }
     let pgbench = match postgres {
         Some(postgres) if is_end => extras::pgbench(options, postgres, &world, &recording).await?,
         _ => None,

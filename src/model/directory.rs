@@ -8,7 +8,31 @@ use std::convert::Infallible;
 
 use uuid::Uuid;
 
-use super::{GroupId, Instant, Link, PrimaryEmail, UserId};
+use super::{Document, GroupId, Instant, Link, PrimaryEmail, UserId};
+
+/// Of which type a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceKind {
+    /// A user.
+    User,
+    /// A group.
+    Group,
+}
+
+/// A user or a group as its identity provider sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// Ours.
+    pub id: Uuid,
+    /// See [`User::document`] and [`Group::document`].
+    pub document: Document,
+    /// 1 at creation, one more with each change.
+    pub version: u64,
+    /// When it was provisioned.
+    pub created_at: Instant,
+    /// When it last changed.
+    pub updated_at: Instant,
+}
 
 /// A user of one configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +40,7 @@ pub struct User {
     /// Ours.
     pub id: UserId,
     /// The attributes that the client may write, and `schemas`, as one JSON object.
-    pub document: String,
+    pub document: Document,
     /// 1 at creation, one more with each change.
     pub version: u64,
     /// When it was provisioned.
@@ -36,7 +60,7 @@ pub struct Group {
     pub id: GroupId,
     /// The attributes that the client may write, without members, and `schemas`, as
     /// one JSON object.
-    pub document: String,
+    pub document: Document,
     /// 1 at creation, one more with each change, of members too.
     pub version: u64,
     /// When it was provisioned.
@@ -50,7 +74,7 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserContent {
     /// See [`User::document`].
-    pub document: String,
+    pub document: Document,
     /// `userName`; unique within the configuration.
     pub user_name_key: String,
     /// `externalId`, which is compared exactly.
@@ -69,7 +93,7 @@ pub struct UserContent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupContent {
     /// See [`Group::document`].
-    pub document: String,
+    pub document: Document,
     /// `displayName`; unique within the configuration.
     pub display_name_key: String,
     /// `externalId`.
@@ -169,7 +193,7 @@ pub struct Member {
     /// Who it is.
     pub id: MemberId,
     /// Its document, to take a name for display from.
-    pub document: String,
+    pub document: Document,
 }
 
 /// A group of users that were asked about.
@@ -178,7 +202,7 @@ pub struct GroupOf {
     /// The group.
     pub id: GroupId,
     /// Its document, to take a name for display from.
-    pub document: String,
+    pub document: Document,
     /// Those of the users that are in it directly.
     pub users: Vec<UserId>,
 }

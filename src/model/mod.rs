@@ -8,6 +8,7 @@ mod changes;
 mod configuration;
 mod database_url;
 mod directory;
+mod document;
 mod event;
 mod fold;
 mod id;
@@ -32,8 +33,9 @@ pub use configuration::{Configuration, ConfigurationChange, NewConfiguration, To
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use directory::{
     Comparison, Condition, Group, GroupContent, GroupOf, GroupUpdate, Member, MemberChange,
-    MemberId, Slice, User, UserContent, Written,
+    MemberId, Resource, ResourceKind, Slice, User, UserContent, Written,
 };
+pub use document::Document;
 pub use event::{Event, EventKind, MEMBERS_OF_AN_EVENT, MembersState, State};
 pub use fold::{fold, folded};
 pub use id::{

@@ -8,8 +8,8 @@ use super::connection::{Rows, from_row};
 use super::users::link;
 use super::{Error, Read, Repository, Result, Write, account_events, configuration_state};
 use crate::model::{
-    Configuration, Event, EventKind, Group, Instant, MemberId, MembersState, OrganizationId,
-    Origin, State, User,
+    Configuration, Document, Event, EventKind, Group, Instant, MemberId, MembersState,
+    OrganizationId, Origin, State, User,
 };
 
 /// Events of one transaction that forgets.
@@ -150,7 +150,7 @@ struct Row {
     version: i64,
     created_at: i64,
     changed: String,
-    state: String,
+    state: Document,
     account_id: Option<Uuid>,
     account_reason: Option<i64>,
 }

@@ -85,7 +85,7 @@ impl Write {
             version: i64::try_from(user.version).unwrap_or(i64::MAX),
             created_at: user.created_at.as_micros(),
             changed: events::changed_text(changed),
-            state: user.document.clone(),
+            state: user.document.to_string(),
             link: user.link,
             ..self.gone(configuration, kind, user.id.as_uuid())
         });
@@ -102,7 +102,7 @@ impl Write {
             version: i64::try_from(group.version).unwrap_or(i64::MAX),
             created_at: group.created_at.as_micros(),
             changed: events::changed_text(changed),
-            state: group.document.clone(),
+            state: group.document.to_string(),
             ..self.gone(configuration, kind, group.id.as_uuid())
         });
     }

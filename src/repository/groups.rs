@@ -21,7 +21,7 @@ impl Read {
         configuration: ConfigurationId,
         id: GroupId,
     ) -> Result<Option<Group>> {
-        let row = self.resource::<Entity>(configuration, id.as_uuid()).await?;
+        let row = self.row::<Entity, Row>(configuration, id.as_uuid()).await?;
         row.map(Group::try_from).transpose()
     }
 
@@ -33,18 +33,10 @@ impl Read {
         condition: &Condition,
         slice: Slice,
     ) -> Result<Vec<Group>> {
-        let rows = resources::slice::<Entity, _>(&self.connection, configuration, condition, slice)
-            .await?;
+        let rows =
+            resources::slice::<Entity, Row, _>(&self.connection, configuration, condition, slice)
+                .await?;
         rows.into_iter().map(Group::try_from).collect()
-    }
-
-    /// For how many groups `condition` holds.
-    pub async fn count_groups(
-        &self,
-        configuration: ConfigurationId,
-        condition: &Condition,
-    ) -> Result<u64> {
-        resources::count::<Entity, _>(&self.connection, configuration, condition).await
     }
 }
 
@@ -56,7 +48,8 @@ impl Write {
         configuration: ConfigurationId,
         id: GroupId,
     ) -> Result<Option<Group>> {
-        let row = self.resource_for_update::<Entity, Row>(configuration, id.as_uuid(), &[]).await?;
+        let row =
+            self.resource_for_update::<Entity, Row, Row>(configuration, id.as_uuid(), &[]).await?;
         row.map(Group::try_from).transpose()
     }
 
@@ -83,7 +76,7 @@ impl Write {
             id: Set(group.id),
             display_name_key: Set(content.display_name_key),
             external_id: Set(content.external_id),
-            document: Set(content.document),
+            document: Set(content.document.to_string()),
             member_count: Set(length(members.len())),
             version: Set(group.version),
             created_at: Set(group.created_at),
@@ -119,13 +112,14 @@ impl Write {
         content: Option<GroupContent>,
         change: &MemberChange,
     ) -> Result<Option<Written<GroupUpdate>>> {
-        let row = self.resource_for_update::<Entity, Row>(configuration, id.as_uuid(), &[]).await?;
+        let row =
+            self.resource_for_update::<Entity, Row, Row>(configuration, id.as_uuid(), &[]).await?;
         let Some(mut row) = row else { return Ok(None) };
         let next = (row.version + 1, self.now.as_micros());
         if let Some(content) = content {
             (row.version, row.updated_at) = next;
             let changed = changed_paths(&row.document, &content.document);
-            row.document.clone_from(&content.document);
+            row.document = content.document.clone();
             if !self.store_content(configuration, &row, content).await? {
                 return Ok(Some(Written::NameTaken));
             }
@@ -167,7 +161,7 @@ impl Write {
         let update = one(configuration, row).set(ActiveModel {
             display_name_key: Set(content.display_name_key),
             external_id: Set(content.external_id),
-            document: Set(content.document),
+            document: Set(content.document.to_string()),
             version: Set(row.version),
             updated_at: Set(row.updated_at),
             ..Default::default()

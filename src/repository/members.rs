@@ -14,7 +14,7 @@ use super::connection::{Rows, from_row};
 use super::entity::{group, user};
 use super::ids::{among, taken_apart, together, value};
 use super::{Error, Read, Result, Write, resources};
-use crate::model::{ConfigurationId, GroupId, GroupOf, Member, MemberId, UserId};
+use crate::model::{ConfigurationId, Document, GroupId, GroupOf, Member, MemberId, UserId};
 
 pub(super) const USER: i64 = 0;
 pub(super) const GROUP: i64 = 1;
@@ -118,12 +118,13 @@ impl Write {
             }
         }
         let tx = &self.transaction;
-        let users = resources::find_all::<user::Entity, _>(tx, configuration, &users).await?;
-        let groups = resources::find_all::<group::Entity, _>(tx, configuration, &groups).await?;
-        let users = users.into_iter().map(|user| Member {
-            id: MemberId::User(user.row.id.into()),
-            document: user.row.document,
-        });
+        let users: Vec<resources::Row> =
+            resources::find_all::<user::Entity, _, _>(tx, configuration, &users).await?;
+        let groups: Vec<resources::Row> =
+            resources::find_all::<group::Entity, _, _>(tx, configuration, &groups).await?;
+        let users = users
+            .into_iter()
+            .map(|user| Member { id: MemberId::User(user.id.into()), document: user.document });
         let groups = groups
             .into_iter()
             .map(|group| Member { id: MemberId::Group(group.id.into()), document: group.document });
@@ -267,7 +268,7 @@ from_row!(Row { member_id, member_kind });
 
 struct MemberRow {
     id: Row,
-    document: String,
+    document: Document,
 }
 
 from_row!(MemberRow { id, document });
@@ -275,7 +276,7 @@ from_row!(MemberRow { id, document });
 struct GroupRow {
     id: Uuid,
     users: Vec<u8>,
-    document: String,
+    document: Document,
 }
 
 from_row!(GroupRow { id, users, document });

@@ -14,6 +14,7 @@ mod configuration_state;
 mod configurations;
 mod connection;
 mod counts;
+mod document;
 mod entity;
 mod error;
 mod events;

@@ -8,14 +8,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::entity::{group, group_member, user, user_email};
+pub(super) use crate::model::ResourceKind as Kind;
 use crate::model::{Comparison, Condition, ConfigurationId, Instant};
-
-/// What a condition is asked of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    User,
-    Group,
-}
 
 /// The columns that are asked for, of either table.
 #[derive(Clone, Copy, DeriveIden)]

@@ -1,132 +1,84 @@
 //! What users and groups have in common: being found by id, walked in order of
 //! creation, and counted. Other orders are in `sorting`.
 
+mod shape;
 #[cfg(test)]
 mod tests;
 
-use std::sync::LazyLock;
-
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Iden, SimpleExpr};
 use sea_orm::{
-    Condition as Sql, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select, Statement, Value,
+    Condition as Sql, DbBackend, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    Statement, Value,
 };
 use uuid::Uuid;
 
-use super::connection::{FromRow, Rows, from_row};
+use self::shape::columns;
+pub(super) use self::shape::{Row, Shape, Table, UserRow, select};
+use super::connection::{FromRow, Rows};
 use super::counts;
 use super::entity::{group, user};
 use super::ids::{among, value};
 use super::query::{self, Field, Kind};
 use super::{Error, Read, Result, Write};
-use crate::model::{Condition, ConfigurationId, Position, Slice};
-
-/// A table of resources.
-pub(super) trait Resource: EntityTrait {
-    /// What is read of one.
-    type Row: FromRow + AsRef<Row> + Sync;
-    const KIND: Kind;
-    /// What is read beside the columns of [`Row`].
-    const MORE: &[Field];
-    /// See [`Statements`].
-    fn statements() -> &'static Statements;
-}
-
-/// What identity providers ask before every change, and to walk through all there are,
-/// written out once for all requests.
-pub(super) struct Statements {
-    id: String,
-    all: String,
-    user_name: String,
-    external_id: String,
-    display_name: String,
-}
-
-impl Statements {
-    fn of<E: Resource>() -> Self {
-        let first =
-            |column| select::<E>(&[], &format!("{column} = $2 ORDER BY created_at, id LIMIT $3"));
-        Self {
-            id: select::<E>(&[], "id = $2"),
-            // Compared as one row, so that the index finds the place at once.
-            all: select::<E>(&[], "(created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4"),
-            user_name: first("user_name_key"),
-            external_id: first("external_id"),
-            display_name: first("display_name_key"),
-        }
-    }
-}
-
-impl Resource for user::Entity {
-    type Row = UserRow;
-    const KIND: Kind = Kind::User;
-    const MORE: &[Field] = &[Field::AccountId, Field::AccountReason];
-
-    fn statements() -> &'static Statements {
-        static OF_USERS: LazyLock<Statements> = LazyLock::new(Statements::of::<user::Entity>);
-        &OF_USERS
-    }
-}
-
-impl Resource for group::Entity {
-    type Row = Row;
-    const KIND: Kind = Kind::Group;
-    const MORE: &[Field] = &[];
-
-    fn statements() -> &'static Statements {
-        static OF_GROUPS: LazyLock<Statements> = LazyLock::new(Statements::of::<group::Entity>);
-        &OF_GROUPS
-    }
-}
-
-/// The values of [`COLUMNS`].
-#[derive(Clone)]
-pub(super) struct Row {
-    pub id: Uuid,
-    pub document: String,
-    pub version: i64,
-    pub created_at: i64,
-    pub updated_at: i64,
-}
-
-/// What is read of every resource. Behind it stands what is read of its kind
-/// alone, see [`Resource::MORE`].
-const COLUMNS: [Field; 5] =
-    [Field::Id, Field::Document, Field::Version, Field::CreatedAt, Field::UpdatedAt];
-
-from_row!(Row { id, document, version, created_at, updated_at });
-
-/// What is read of a user.
-#[derive(Clone)]
-pub(super) struct UserRow {
-    pub row: Row,
-    pub account_id: Option<Uuid>,
-    pub account_reason: Option<i64>,
-}
-
-from_row!(UserRow { row, account_id, account_reason });
-
-impl AsRef<Self> for Row {
-    fn as_ref(&self) -> &Self {
-        self
-    }
-}
-
-impl AsRef<Row> for UserRow {
-    fn as_ref(&self) -> &Row {
-        &self.row
-    }
-}
+use crate::model::{Condition, ConfigurationId, Position, Resource, ResourceKind, Slice};
 
 impl Read {
+    /// The user or group with this id.
+    pub async fn resource(
+        &self,
+        kind: ResourceKind,
+        configuration: ConfigurationId,
+        id: Uuid,
+    ) -> Result<Option<Resource>> {
+        let row = match kind {
+            Kind::User => self.row::<user::Entity, Row>(configuration, id).await?,
+            Kind::Group => self.row::<group::Entity, Row>(configuration, id).await?,
+        };
+        row.map(Resource::try_from).transpose()
+    }
+
+    /// The users or groups for which `condition` holds, of these a part, in order of
+    /// creation.
+    pub async fn resources(
+        &self,
+        kind: ResourceKind,
+        configuration: ConfigurationId,
+        condition: &Condition,
+        part: Slice,
+    ) -> Result<Vec<Resource>> {
+        let on = &self.connection;
+        let rows: Vec<Row> = match kind {
+            Kind::User => slice::<user::Entity, _, _>(on, configuration, condition, part).await?,
+            Kind::Group => slice::<group::Entity, _, _>(on, configuration, condition, part).await?,
+        };
+        rows.into_iter().map(Resource::try_from).collect()
+    }
+
+    /// For how many users or groups `condition` holds.
+    pub async fn count(
+        &self,
+        kind: ResourceKind,
+        configuration: ConfigurationId,
+        condition: &Condition,
+    ) -> Result<u64> {
+        match kind {
+            Kind::User => {
+                count::<user::Entity, _>(&self.connection, configuration, condition).await
+            }
+            Kind::Group => {
+                count::<group::Entity, _>(&self.connection, configuration, condition).await
+            }
+        }
+    }
+
     /// The resource with this id.
-    pub(super) async fn resource<E: Resource>(
+    pub(super) async fn row<E: Table, T: Shape<E>>(
         &self,
         configuration: ConfigurationId,
         id: Uuid,
-    ) -> Result<Option<E::Row>> {
+    ) -> Result<Option<T>> {
         let values = [configuration.as_uuid().into(), id.into()];
-        self.query_one(&E::statements().id, values).await
+        self.query_one(&T::statements().id, values).await
     }
 }
 
@@ -134,32 +86,32 @@ impl Write {
     /// One resource, with what is `also` to be read of it behind it. Nobody else
     /// changes it until the transaction ends. It may become a member of groups
     /// meanwhile: that needs only that it stays.
-    pub(super) async fn resource_for_update<E: Resource, T: FromRow>(
+    pub(super) async fn resource_for_update<E: Table, T: Shape<E>, R: FromRow>(
         &self,
         configuration: ConfigurationId,
         id: Uuid,
         also: &[Field],
-    ) -> Result<Option<T>> {
+    ) -> Result<Option<R>> {
         // On SQLite nobody else writes at all, and there is no such lock.
         let one = format!("id = $2 {}", self.on_postgres("FOR NO KEY UPDATE"));
         let values = [configuration.as_uuid().into(), id.into()];
-        Ok(self.query(select::<E>(also, &one), values).await?.pop())
+        Ok(self.query(select::<E, T>(also, &one), values).await?.pop())
     }
 }
 
 /// A part of those for which the condition holds, in order of creation.
-pub(super) async fn slice<E: Resource, C: Rows>(
+pub(super) async fn slice<E: Table, T: Shape<E>, C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     condition: &Condition,
     slice: Slice,
-) -> Result<Vec<E::Row>> {
+) -> Result<Vec<T>> {
     let condition = query::simplified(E::KIND, condition);
     if condition == Condition::Nothing || slice.limit == 0 {
         return Ok(Vec::new());
     }
     let backend = connection.backend();
-    if let (Some((sql, value)), None, 0) = (equality::<E>(&condition), slice.after, slice.skip) {
+    if let (Some((sql, value)), None, 0) = (equality::<E, T>(&condition), slice.after, slice.skip) {
         let first = |limit: u64| [configuration.as_uuid().into(), value.into(), limit.into()];
         let found = connection.query_often(sql, first(Ord::min(slice.limit, FEW))).await?;
         // Who is alone is all. Others may have the same `externalId`, a thousand of them:
@@ -169,15 +121,15 @@ pub(super) async fn slice<E: Resource, C: Rows>(
         }
         return Ok(connection.query(sql, first(slice.limit)).await?);
     }
-    Ok(connection.rows(walking::<E>(backend, configuration, &condition, slice)).await?)
+    Ok(connection.rows(walking::<E, T>(backend, configuration, &condition, slice)).await?)
 }
 
 /// Of how many with the same name others are asked for together.
 const FEW: u64 = 2;
 
 /// The statement for what identity providers ask before every change, and the text.
-fn equality<E: Resource>(condition: &Condition) -> Option<(&'static str, &str)> {
-    let statements = E::statements();
+fn equality<E: Table, T: Shape<E>>(condition: &Condition) -> Option<(&'static str, &str)> {
+    let statements = T::statements();
     match condition {
         Condition::UserName(key) => Some((&statements.user_name, key)),
         Condition::ExternalId(id) => Some((&statements.external_id, id)),
@@ -187,7 +139,7 @@ fn equality<E: Resource>(condition: &Condition) -> Option<(&'static str, &str)> 
 }
 
 /// The statement that reads a part of those for which a simplified condition holds.
-fn walking<E: Resource>(
+fn walking<E: Table, T: Shape<E>>(
     backend: DbBackend,
     configuration: ConfigurationId,
     condition: &Condition,
@@ -199,10 +151,10 @@ fn walking<E: Resource>(
             .map_or((i64::MIN, Uuid::nil()), |after| (after.created_at.as_micros(), after.id));
         let values: [Value; 4] =
             [configuration.as_uuid().into(), created_at.into(), id.into(), slice.limit.into()];
-        return Statement::from_sql_and_values(backend, &E::statements().all, values);
+        return Statement::from_sql_and_values(backend, &T::statements().all, values);
     }
     let walk = by_creation(condition, slice);
-    matching::<E>(backend, configuration, condition, walk).build(backend)
+    matching::<E, T>(backend, configuration, condition, walk).build(backend)
 }
 
 fn by_creation(condition: &Condition, slice: Slice) -> Walk {
@@ -236,22 +188,22 @@ pub(super) struct Walk {
 }
 
 /// Those of `ids` that there are, in any order.
-pub(super) async fn find_all<E: Resource, C: Rows>(
+pub(super) async fn find_all<E: Table, T: Shape<E>, C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     ids: &[Uuid],
-) -> Result<Vec<E::Row>> {
+) -> Result<Vec<T>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let backend = connection.backend();
-    let sql = select::<E>(&[], &format!("id{}", among(backend, "$2")));
+    let sql = select::<E, T>(&[], &format!("id{}", among(backend, "$2")));
     let values = [configuration.as_uuid().into(), value(backend, ids.iter().copied())];
     Ok(connection.query(sql, values).await?)
 }
 
 /// For how many the condition holds. All of them cost no more than one.
-pub(super) async fn count<E: Resource, C: Rows>(
+pub(super) async fn count<E: Table, C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     condition: &Condition,
@@ -272,20 +224,8 @@ pub(super) async fn count<E: Resource, C: Rows>(
     u64::try_from(counted.unwrap_or(0)).map_err(|_| Error::Corrupt("scim_directory_counts"))
 }
 
-/// [`COLUMNS`], and what is `also` asked for behind them, written out, because every
-/// request runs one, of those of a configuration, `$1`, that a condition holds for.
-pub(super) fn select<E: Resource>(also: &[Field], condition: &str) -> String {
-    let more = E::MORE.iter().chain(also);
-    let more = more.fold(String::new(), |more, field| more + ", " + field.unquoted());
-    format!(
-        "SELECT id, document, version, created_at, updated_at{more} FROM {} \
-         WHERE configuration_id = $1 AND {condition}",
-        E::default().table_name()
-    )
-}
-
 /// The rows of a walk for a condition that is simplified.
-pub(super) fn matching<E: Resource>(
+pub(super) fn matching<E: Table, T: Shape<E>>(
     backend: DbBackend,
     configuration: ConfigurationId,
     condition: &Condition,
@@ -297,7 +237,7 @@ pub(super) fn matching<E: Resource>(
         let (row, place) = (Expr::tuple(fields.iter().map(column)), Expr::tuple(values));
         if walk.descending { row.lt(place) } else { row.gt(place) }
     });
-    let mut select = columns::<E>()
+    let mut select = columns::<E, T>()
         .filter(query::filter(E::KIND, configuration, condition))
         .filter(Sql::all().add_option(walk.only).add_option(behind));
     for field in walk.order {
@@ -306,10 +246,6 @@ pub(super) fn matching<E: Resource>(
     }
     let select = select.limit(walk.limit);
     if walk.skip > 0 { select.offset(walk.skip) } else { select }
-}
-
-fn columns<E: Resource>() -> Select<E> {
-    E::find().select_only().exprs(COLUMNS.iter().chain(E::MORE).copied().map(Expr::col))
 }
 
 /// A column to order by. A `+` keeps SQLite from walking the index that has this

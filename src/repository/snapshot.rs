@@ -11,7 +11,7 @@ use super::connection::{Moment, Rows, Turn, from_row};
 use super::entity::{account, configuration, group, user};
 use super::events::bounds;
 use super::members;
-use super::resources::{self, Resource, Row};
+use super::resources::{self, Row, Shape, Table, UserRow};
 use super::{Repository, Result, configuration_state};
 use crate::model::{
     Account, AccountFilter, AccountId, Condition, Configuration, ConfigurationId, Group, GroupId,
@@ -108,14 +108,14 @@ impl Snapshot {
                 Ok(there.map(Part::Configuration))
             }
             Step::Users(id, after) => {
-                let rows = page::<user::Entity, _>(&self.transaction, id, after).await?;
+                let rows = page::<user::Entity, UserRow, _>(&self.transaction, id, after).await?;
                 let Some(last) = position(&rows) else { return Ok(None) };
                 self.steps.push_front(Step::Users(id, Some(last)));
                 let users = rows.into_iter().map(User::try_from).collect::<Result<_>>()?;
                 Ok(Some(Part::Users(id, users)))
             }
             Step::Groups(id, after) => {
-                let rows = page::<group::Entity, _>(&self.transaction, id, after).await?;
+                let rows = page::<group::Entity, Row, _>(&self.transaction, id, after).await?;
                 let Some(last) = position(&rows) else { return Ok(None) };
                 self.steps.push_front(Step::Groups(id, Some(last)));
                 let groups = rows.into_iter().map(Group::try_from).collect::<Result<_>>()?;
@@ -172,14 +172,14 @@ impl Snapshot {
     }
 }
 
-async fn page<E: Resource, C: Rows>(
+async fn page<E: Table, T: Shape<E>, C: Rows>(
     transaction: &C,
     configuration: ConfigurationId,
     after: Option<Position>,
-) -> Result<Vec<E::Row>> {
+) -> Result<Vec<T>> {
     let slice = Slice { after, skip: 0, limit: RESOURCES_AT_ONCE };
     let mut rows =
-        resources::slice::<E, _>(transaction, configuration, &Condition::All, slice).await?;
+        resources::slice::<E, T, _>(transaction, configuration, &Condition::All, slice).await?;
     let mut bytes = 0;
     let fits = rows.iter().take_while(|row| {
         bytes += row.as_ref().document.len();

@@ -14,62 +14,52 @@ use uuid::Uuid;
 use super::connection::Rows;
 use super::entity::{group, user};
 use super::query::{self, Field, Kind};
-use super::resources::{self, Resource, Walk, matching};
+use super::resources::{Row, Table, Walk, find_all, matching};
 use super::{Read, Result};
 use crate::model::{
-    Begin, Condition, ConfigurationId, Group, SortField, SortKey, SortPosition, SortedSlice, User,
+    Begin, Condition, ConfigurationId, Resource, ResourceKind, SortField, SortKey, SortPosition,
+    SortedSlice,
 };
 
 impl Read {
-    /// The users for which `condition` holds, of these a part, in some order.
-    pub async fn sorted_users(
+    /// The users or groups for which `condition` holds, of these a part, in some order.
+    pub async fn sorted(
         &self,
+        kind: ResourceKind,
         configuration: ConfigurationId,
         condition: &Condition,
         slice: &SortedSlice,
-    ) -> Result<Vec<User>> {
-        let rows = sorted::<user::Entity, _>(&self.connection, configuration, condition, slice);
-        rows.await?.into_iter().map(User::try_from).collect()
+    ) -> Result<Vec<Resource>> {
+        let on = &self.connection;
+        let rows = match kind {
+            Kind::User => sorted::<user::Entity, _>(on, configuration, condition, slice).await?,
+            Kind::Group => sorted::<group::Entity, _>(on, configuration, condition, slice).await?,
+        };
+        rows.into_iter().map(Resource::try_from).collect()
     }
 
-    /// The same of groups.
-    pub async fn sorted_groups(
+    /// Those of these users or groups that there are, in any order.
+    pub async fn resources_of_ids(
         &self,
-        configuration: ConfigurationId,
-        condition: &Condition,
-        slice: &SortedSlice,
-    ) -> Result<Vec<Group>> {
-        let rows = sorted::<group::Entity, _>(&self.connection, configuration, condition, slice);
-        rows.await?.into_iter().map(Group::try_from).collect()
-    }
-
-    /// Those of these users that there are, in any order.
-    pub async fn users_of_ids(
-        &self,
+        kind: ResourceKind,
         configuration: ConfigurationId,
         ids: &[Uuid],
-    ) -> Result<Vec<User>> {
-        let rows = resources::find_all::<user::Entity, _>(&self.connection, configuration, ids);
-        rows.await?.into_iter().map(User::try_from).collect()
-    }
-
-    /// The same of groups.
-    pub async fn groups_of_ids(
-        &self,
-        configuration: ConfigurationId,
-        ids: &[Uuid],
-    ) -> Result<Vec<Group>> {
-        let rows = resources::find_all::<group::Entity, _>(&self.connection, configuration, ids);
-        rows.await?.into_iter().map(Group::try_from).collect()
+    ) -> Result<Vec<Resource>> {
+        let on = &self.connection;
+        let rows: Vec<Row> = match kind {
+            Kind::User => find_all::<user::Entity, _, _>(on, configuration, ids).await?,
+            Kind::Group => find_all::<group::Entity, _, _>(on, configuration, ids).await?,
+        };
+        rows.into_iter().map(Resource::try_from).collect()
     }
 }
 
-async fn sorted<E: Resource, C: Rows>(
+async fn sorted<E: Table, C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     condition: &Condition,
     slice: &SortedSlice,
-) -> Result<Vec<E::Row>> {
+) -> Result<Vec<Row>> {
     let condition = query::simplified(E::KIND, condition);
     if condition == Condition::Nothing {
         return Ok(Vec::new());
@@ -86,8 +76,8 @@ async fn sorted<E: Resource, C: Rows>(
         }
         let only = part.only();
         let walk = part.walk(&condition, slice.descending, skip, limit);
-        let select = matching::<E>(backend, configuration, &condition, walk);
-        let found = connection.rows::<E::Row>(select.build(backend)).await?;
+        let select = matching::<E, Row>(backend, configuration, &condition, walk);
+        let found = connection.rows::<Row>(select.build(backend)).await?;
         if !found.is_empty() {
             skip = 0;
         } else if skip > 0 {

@@ -83,7 +83,7 @@ impl PresentUser {
 impl Read {
     /// One user.
     pub async fn user(&self, configuration: ConfigurationId, id: UserId) -> Result<Option<User>> {
-        let row = self.resource::<Entity>(configuration, id.as_uuid()).await?;
+        let row = self.row::<Entity, UserRow>(configuration, id.as_uuid()).await?;
         row.map(User::try_from).transpose()
     }
 
@@ -95,18 +95,14 @@ impl Read {
         condition: &Condition,
         slice: Slice,
     ) -> Result<Vec<User>> {
-        let rows = resources::slice::<Entity, _>(&self.connection, configuration, condition, slice)
-            .await?;
+        let rows = resources::slice::<Entity, UserRow, _>(
+            &self.connection,
+            configuration,
+            condition,
+            slice,
+        )
+        .await?;
         rows.into_iter().map(User::try_from).collect()
-    }
-
-    /// For how many users `condition` holds.
-    pub async fn count_users(
-        &self,
-        configuration: ConfigurationId,
-        condition: &Condition,
-    ) -> Result<u64> {
-        resources::count::<Entity, _>(&self.connection, configuration, condition).await
     }
 }
 
@@ -119,7 +115,9 @@ impl Write {
     ) -> Result<Option<LockedUser>> {
         let also = [Field::UserNameKey, Field::Active];
         let id = id.as_uuid();
-        let row = self.resource_for_update::<Entity, PresentRow>(configuration, id, &also).await?;
+        let row = self
+            .resource_for_update::<Entity, UserRow, PresentRow>(configuration, id, &also)
+            .await?;
         row.map(|row| row.try_into().map(LockedUser)).transpose()
     }
 
@@ -285,7 +283,7 @@ impl Write {
             external_id: Set(content.external_id),
             display_name_key: Set(content.display_name_key),
             active: Set(content.active),
-            document: Set(content.document),
+            document: Set(content.document.to_string()),
             updated_at: Set(self.now.as_micros()),
             ..Default::default()
         }

@@ -15,7 +15,8 @@ use std::time::Duration;
 use scimd::clock::SystemRandom;
 use scimd::model::{
     Condition, ConfigurationId, GroupContent, GroupId, LinkRefusal, MemberChange, MemberId,
-    NewConfiguration, Scope, Slice, TokenLifetime, User, UserContent, UserId, Written,
+    NewConfiguration, ResourceKind, Scope, Slice, TokenLifetime, User, UserContent, UserId,
+    Written,
 };
 use scimd::repository::{Error, Repository, Write};
 use scimd::token::{Kind, PlainToken};
@@ -43,7 +44,7 @@ async fn configuration(repository: &Repository) -> ConfigurationId {
 /// A user of this name and nothing else.
 fn named(name: &str) -> UserContent {
     UserContent {
-        document: format!(r#"{{"userName":"{name}"}}"#),
+        document: format!(r#"{{"userName":"{name}"}}"#).into(),
         user_name_key: name.to_owned(),
         external_id: None,
         display_name_key: None,
@@ -56,7 +57,7 @@ fn named(name: &str) -> UserContent {
 /// A group of this name and nothing else.
 fn group(name: &str) -> GroupContent {
     GroupContent {
-        document: format!(r#"{{"displayName":"{name}"}}"#),
+        document: format!(r#"{{"displayName":"{name}"}}"#).into(),
         display_name_key: name.to_owned(),
         external_id: None,
     }
@@ -123,7 +124,7 @@ on_both_engines! {
         let configuration = configuration(&server.repository).await;
         let created = create(&server.repository, configuration, named("ann")).await;
         assert_eq!(created.version, 1);
-        assert_eq!(created.document, r#"{"userName":"ann"}"#);
+        assert_eq!(&*created.document, r#"{"userName":"ann"}"#);
         assert_eq!(created.created_at, created.updated_at);
         let read = server.repository.read();
         assert_eq!(read.user(configuration, created.id).await.unwrap(), Some(created.clone()));
@@ -167,7 +168,7 @@ on_both_engines! {
             (Condition::Active(true), 0),
             (Condition::Active(false), 1),
         ] {
-            assert_eq!(read.count_users(configuration, &condition).await.unwrap(), found, "{condition:?}");
+            assert_eq!(read.count(ResourceKind::User, configuration, &condition).await.unwrap(), found, "{condition:?}");
             assert_eq!(read.users(configuration, &condition, EVERYTHING).await.unwrap().len() as u64, found);
         }
         let tx = server.repository.write().await.unwrap();
@@ -186,7 +187,7 @@ on_both_engines! {
         done(update(&tx, configuration, bob, named("rob")).await);
         tx.commit().await.unwrap();
         let read = server.repository.read();
-        assert_eq!(read.count_users(configuration, &Condition::All).await.unwrap(), 3);
+        assert_eq!(read.count(ResourceKind::User, configuration, &Condition::All).await.unwrap(), 3);
         let bob = read.user(configuration, bob).await.unwrap().unwrap();
         assert_eq!((bob.version, bob.document), (2, named("rob").document));
         // A name is free again with its user.
@@ -195,7 +196,7 @@ on_both_engines! {
         assert!(!tx.delete_user(configuration, ann).await.unwrap());
         done(tx.create_user(configuration, None, named("ann")).await.unwrap());
         tx.commit().await.unwrap();
-        assert_eq!(read.count_users(configuration, &Condition::All).await.unwrap(), 3);
+        assert_eq!(read.count(ResourceKind::User, configuration, &Condition::All).await.unwrap(), 3);
     }
 
     async fn a_taken_group_name_changes_nothing_and_the_transaction_goes_on(server: TestServer) {
@@ -213,7 +214,7 @@ on_both_engines! {
         done(tx.create_group(configuration, None, group("staff"), &[ann].into()).await.unwrap());
         tx.commit().await.unwrap();
         let read = server.repository.read();
-        assert_eq!(read.count_groups(configuration, &Condition::All).await.unwrap(), 3);
+        assert_eq!(read.count(ResourceKind::Group, configuration, &Condition::All).await.unwrap(), 3);
         assert_eq!(read.member_count(configuration, support).await.unwrap(), Some(1));
         assert_eq!(read.members(configuration, support, None, 10).await.unwrap().len(), 1);
         assert_eq!(read.group(configuration, support).await.unwrap().unwrap().version, 1);
@@ -274,7 +275,7 @@ on_both_engines! {
         let read = server.repository.read();
         assert_eq!(read.group(configuration, id).await.unwrap(), Some(update.group));
         let count = async |name: &str| {
-            read.count_groups(configuration, &Condition::DisplayName(name.to_owned())).await.unwrap()
+            read.count(ResourceKind::Group, configuration, &Condition::DisplayName(name.to_owned())).await.unwrap()
         };
         assert_eq!((count("before").await, count("after").await), (0, 1));
     }
@@ -310,7 +311,7 @@ on_both_engines! {
         assert_eq!(read.groups_of(own, &[ann]).await.unwrap(), []);
         for condition in [Condition::Id(ann.as_uuid()), Condition::MemberOf(theirs.as_uuid())] {
             assert_eq!(read.users(own, &condition, EVERYTHING).await.unwrap(), [], "{condition:?}");
-            assert_eq!(read.count_users(own, &condition).await.unwrap(), 0, "{condition:?}");
+            assert_eq!(read.count(ResourceKind::User, own, &condition).await.unwrap(), 0, "{condition:?}");
         }
         let member = Condition::Member(ann.as_uuid());
         assert_eq!(read.groups(own, &member, EVERYTHING).await.unwrap(), []);

@@ -7,20 +7,20 @@ use super::*;
 use crate::model::{Comparison, Instant};
 
 /// What SQLite says that it does for a search, one line a step.
-async fn plan<E: Resource>(connection: &Reader, condition: &Condition, skip: u64) -> String {
+async fn plan<E: Table>(connection: &Reader, condition: &Condition, skip: u64) -> String {
     let slice = Slice {
         after: Some(Position { created_at: Instant::from_micros(1), id: Uuid::nil() }),
         skip,
         limit: 10,
     };
     let condition = query::simplified(E::KIND, condition);
-    let statement = walking::<E>(DbBackend::Sqlite, Uuid::nil().into(), &condition, slice);
+    let statement = walking::<E, Row>(DbBackend::Sqlite, Uuid::nil().into(), &condition, slice);
     testing::plan(connection, statement).await.join("\n")
 }
 
 /// Each condition alone and as an alternative is found where it says, and
 /// the list is walked for none of them.
-async fn assert_found<E: Resource>(connection: &Reader, cases: &[(Condition, &str)]) {
+async fn assert_found<E: Table>(connection: &Reader, cases: &[(Condition, &str)]) {
     let assert_index = |plan: &str, (condition, index): &(Condition, &str)| {
         assert!(plan.contains(index), "{condition:?}:\n{plan}");
         for walk in

@@ -11,15 +11,11 @@ use crate::clock::{SystemClock, SystemRandom};
 use crate::model::{DatabaseUrl, Instant, Position};
 
 /// What SQLite says that it does for each part of a slice.
-async fn plans<E: Resource>(
-    read: &Read,
-    condition: &Condition,
-    slice: &SortedSlice,
-) -> Vec<String> {
+async fn plans<E: Table>(read: &Read, condition: &Condition, slice: &SortedSlice) -> Vec<String> {
     let mut plans = Vec::new();
     for part in parts(E::KIND, slice) {
         let walk = part.walk(condition, slice.descending, 10, 10);
-        let select = matching::<E>(DbBackend::Sqlite, Uuid::nil().into(), condition, walk);
+        let select = matching::<E, Row>(DbBackend::Sqlite, Uuid::nil().into(), condition, walk);
         let steps = plan(&read.connection, select.build(DbBackend::Sqlite)).await;
         plans.push(steps.join("\n"));
     }

@@ -17,6 +17,7 @@ use crate::repository::entity::user;
 use crate::repository::feed::told_along;
 use crate::repository::linking::remembers;
 use crate::repository::query::Field;
+use crate::repository::resources::UserRow;
 use crate::repository::{Repository, Result, events, locks, resources};
 
 impl Repository {
@@ -28,7 +29,10 @@ impl Repository {
         id: UserId,
     ) -> Result<Option<PresentUser>> {
         static SQL: LazyLock<String> = LazyLock::new(|| {
-            resources::select::<user::Entity>(&[Field::UserNameKey, Field::Active], "id = $2")
+            resources::select::<user::Entity, UserRow>(
+                &[Field::UserNameKey, Field::Active],
+                "id = $2",
+            )
         });
         if self.writer.group_commit().is_none() {
             return Ok(None);
@@ -61,7 +65,7 @@ impl Repository {
             content.external_id.into(),
             content.display_name_key.into(),
             content.active.into(),
-            content.document.into(),
+            content.document.to_string().into(),
             i64::from(update.kind.number()).into(),
             self.origin.to_bytes().into(),
             events::changed_text(&update.changed).into(),
@@ -97,7 +101,7 @@ impl Repository {
             content.external_id.clone().into(),
             content.display_name_key.clone().into(),
             content.active.into(),
-            content.document.as_str().into(),
+            content.document.to_string().into(),
             link.account.map(AccountId::as_uuid).into(),
             link.reason.map(|reason| i64::from(reason.number())).into(),
             email.map(|email| email.text.clone()).into(),

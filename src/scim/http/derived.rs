@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-use serde_json::{Value, json};
+use foldhash::HashMap;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::Client;
@@ -12,7 +12,7 @@ use super::error::Error;
 use super::stored::CORRUPT;
 use crate::model::{GroupId, Member, MemberId, UserId};
 use crate::repository::Write;
-use crate::scim::protocol::resource::{self, NotOurs};
+use crate::scim::protocol::resource::{self, NotOurs, Reference};
 use crate::scim::protocol::schema::{GROUP, ResourceType, USER};
 
 /// The attribute of these resources that no document says: it follows from
@@ -21,71 +21,121 @@ pub fn derived_attribute(of: &ResourceType) -> &'static str {
     if of.name == USER.name { "groups" } else { "members" }
 }
 
-/// `groups` of users, `members` of groups, in the order of the ids: an array in
-/// JSON, or nothing where there are none.
-pub async fn derive(
-    client: &Client,
-    of: &ResourceType,
-    ids: &[Uuid],
-) -> Result<Vec<String>, Error> {
+/// `groups` of users, `members` of groups: of each of some resources an array in JSON,
+/// or nothing where there are none. One text for all of them, for a page has a hundred.
+#[derive(Default)]
+pub struct Derived {
+    text: String,
+    /// Where each array ends; it begins where the one before does.
+    ends: Vec<usize>,
+}
+
+impl Derived {
+    /// Of the resource at this place.
+    pub fn of(&self, place: usize) -> &str {
+        let Some(end) = self.ends.get(place) else { return "" };
+        let begin = if place == 0 { 0 } else { self.ends[place - 1] };
+        &self.text[begin..*end]
+    }
+
+    /// How long all of them are, in bytes.
+    pub fn size(&self) -> usize {
+        self.text.len()
+    }
+
+    fn new(text: Vec<u8>, ends: Vec<usize>) -> Self {
+        Self { text: String::from_utf8(text).expect("JSON is UTF-8"), ends }
+    }
+}
+
+/// What follows for these resources, in their order.
+pub async fn derive(client: &Client, of: &ResourceType, ids: &[Uuid]) -> Result<Derived, Error> {
     if of.name == USER.name {
         return groups_of(client, ids).await;
     }
-    let mut derived = Vec::new();
+    let (mut text, mut ends) = (Vec::new(), Vec::with_capacity(ids.len()));
     for id in ids {
-        derived.push(members_of(client, *id).await?);
+        write_members(&mut text, client, *id).await?;
+        ends.push(text.len());
     }
-    Ok(derived)
+    Ok(Derived::new(text, ends))
 }
 
 /// `groups` of each of these users, in their order.
-async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Vec<String>, Error> {
+async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Derived, Error> {
     let ids: Vec<_> = users.iter().copied().map(UserId::from).collect();
     let groups = client.repository.read().groups_of(client.configuration, &ids).await?;
-    let mut places: Vec<_> = users.iter().map(Uuid::as_u128).zip(0..).collect();
-    places.sort_unstable();
-    let place_of = |user: &UserId| {
-        let id = user.as_uuid().as_u128();
-        Some(places[places.binary_search_by_key(&id, |(id, _)| *id).ok()?].1)
-    };
-    let mut entries = Vec::with_capacity(groups.len());
+    // Ids are ours: nobody chooses them so that they would collide.
+    let places: HashMap<UserId, usize> = ids.iter().copied().zip(0..).collect();
+    let mut elements = Vec::with_capacity(groups.len());
+    // Each element has a comma or the bracket before it, and an array one more behind.
     let mut lengths = vec![0; users.len()];
     for group in groups {
-        let entry = Entry::new(client, group.id.as_uuid(), &GROUP, &group.document)?;
-        let entry = json(&Entry { kind: "direct", ..entry });
-        let places: Vec<usize> = group.users.iter().filter_map(place_of).collect();
+        let reference = reference(client, group.id.as_uuid(), &GROUP, &group.document)?;
+        let mut element = Vec::new();
+        Reference { kind: "direct", ..reference }.write(&mut element);
+        let places: Vec<usize> =
+            group.users.iter().filter_map(|user| places.get(user).copied()).collect();
         for place in &places {
-            lengths[*place] += entry.len();
+            lengths[*place] += element.len() + 1;
         }
-        entries.push((entry, places));
+        elements.push((element, places));
     }
-    let mut derived: Vec<_> = lengths.into_iter().map(Array::with_capacity).collect();
-    for (entry, places) in entries {
+    Ok(arrays(&elements, &lengths))
+}
+
+/// Elements, each at the places of the resources that have it, put together. `lengths`:
+/// of the elements of each resource, each with one byte more.
+fn arrays(elements: &[(Vec<u8>, Vec<usize>)], lengths: &[usize]) -> Derived {
+    let mut ends = Vec::with_capacity(lengths.len());
+    let mut next = Vec::with_capacity(lengths.len());
+    let mut end = 0;
+    for length in lengths {
+        next.push(end);
+        end += if *length > 0 { length + 1 } else { 0 };
+        ends.push(end);
+    }
+    let mut text = vec![b','; end];
+    for (element, places) in elements {
         for place in places {
-            derived[place].push(&entry);
+            let begin = next[*place] + 1;
+            next[*place] = begin + element.len();
+            text[begin..next[*place]].copy_from_slice(element);
         }
     }
-    Ok(derived.into_iter().map(Array::end).collect())
+    let mut begin = 0;
+    for end in &ends {
+        if begin < *end {
+            text[begin] = b'[';
+            text[*end - 1] = b']';
+        }
+        begin = *end;
+    }
+    Derived::new(text, ends)
 }
 
 /// How many members are read at once.
 const MEMBERS_PAGE: u64 = 1_000;
 
-/// `members` of a group, all of them.
-async fn members_of(client: &Client, group: Uuid) -> Result<String, Error> {
+/// Writes `members` of a group, all of them.
+async fn write_members(json: &mut Vec<u8>, client: &Client, group: Uuid) -> Result<(), Error> {
     let (store, group) = (client.repository.read(), GroupId::from(group));
-    let mut members = Array::default();
-    let mut after = None;
+    let (begin, mut after) = (json.len(), None);
     loop {
         let page = store.members(client.configuration, group, after, MEMBERS_PAGE).await?;
-        for member in &page {
-            members.push(&json(&Entry::of_member(client, member)?));
+        for held in &page {
+            json.push(if json.len() == begin { b'[' } else { b',' });
+            member(client, held)?.write(json);
         }
         after = next_page(&page);
         if after.is_none() {
-            return Ok(members.end());
+            break;
         }
     }
+    if json.len() > begin {
+        json.push(b']');
+    }
+    Ok(())
 }
 
 /// The same within a transaction, each with its id.
@@ -98,8 +148,8 @@ pub async fn members_in(
     let mut after = None;
     loop {
         let page = tx.members(client.configuration, group, after, MEMBERS_PAGE).await?;
-        for member in &page {
-            members.push((member.id.as_uuid(), json!(Entry::of_member(client, member)?)));
+        for held in &page {
+            members.push((held.id.as_uuid(), member(client, held)?.to_value()));
         }
         after = next_page(&page);
         if after.is_none() {
@@ -115,9 +165,8 @@ pub async fn members_among(
     members: &BTreeSet<MemberId>,
 ) -> Result<Vec<(Uuid, Value)>, Error> {
     let members = tx.members_of_ids(client.configuration, members).await?;
-    let entry =
-        |member: &Member| Ok((member.id.as_uuid(), json!(Entry::of_member(client, member)?)));
-    members.iter().map(entry).collect()
+    let element = |held: &Member| Ok((held.id.as_uuid(), member(client, held)?.to_value()));
+    members.iter().map(element).collect()
 }
 
 /// Behind which member the next page begins, if this one is full.
@@ -126,68 +175,25 @@ fn next_page(page: &[Member]) -> Option<Uuid> {
     page.last().filter(|_| full).map(|last| last.id.as_uuid())
 }
 
-/// An element of `groups` or `members` (RFC 7643 4.1.2, 4.2).
-#[derive(Serialize)]
-struct Entry {
-    value: Uuid,
-    #[serde(rename = "$ref")]
-    reference: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    display: Option<String>,
-    #[serde(rename = "type")]
-    kind: &'static str,
+fn reference<'a>(
+    client: &'a Client,
+    id: Uuid,
+    of: &'static ResourceType,
+    document: &str,
+) -> Result<Reference<'a>, Error> {
+    Ok(Reference {
+        id,
+        of,
+        base_url: &client.base_url,
+        display: resource::display_name(document).map_err(|NotOurs| CORRUPT)?,
+        kind: of.name,
+    })
 }
 
-impl Entry {
-    fn new(
-        client: &Client,
-        id: Uuid,
-        of: &'static ResourceType,
-        document: &str,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            value: id,
-            reference: resource::location(&client.base_url, of, id),
-            display: resource::display_name(document).map_err(|NotOurs| CORRUPT)?,
-            kind: of.name,
-        })
-    }
-
-    fn of_member(client: &Client, member: &Member) -> Result<Self, Error> {
-        let of = match member.id {
-            MemberId::User(_) => &USER,
-            MemberId::Group(_) => &GROUP,
-        };
-        Self::new(client, member.id.as_uuid(), of, &member.document)
-    }
-}
-
-fn json(entry: &Entry) -> String {
-    serde_json::to_string(entry).expect("a struct of plain values has a JSON form")
-}
-
-/// An array that is being written, of elements that are JSON.
-#[derive(Clone, Default)]
-struct Array(String);
-
-impl Array {
-    /// With room for some elements that have this length together.
-    fn with_capacity(length: usize) -> Self {
-        // What is between and around them is seldom longer.
-        const AROUND: usize = 16;
-        Self(String::with_capacity(if length == 0 { 0 } else { length + AROUND }))
-    }
-
-    fn push(&mut self, element: &str) {
-        self.0.push(if self.0.is_empty() { '[' } else { ',' });
-        self.0.push_str(element);
-    }
-
-    /// Nothing where there are no elements.
-    fn end(mut self) -> String {
-        if !self.0.is_empty() {
-            self.0.push(']');
-        }
-        self.0
-    }
+fn member<'a>(client: &'a Client, member: &Member) -> Result<Reference<'a>, Error> {
+    let of = match member.id {
+        MemberId::User(_) => &USER,
+        MemberId::Group(_) => &GROUP,
+    };
+    reference(client, member.id.as_uuid(), of, &member.document)
 }

@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use self::scan::searches;
 use super::answer::Answer;
 use super::client::Client;
-use super::derived::{derive, derived_attribute};
+use super::derived::{Derived, derive, derived_attribute};
 use super::error::Error;
 use super::parameters::Parameters;
 use super::stored::Stored;
+use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::ResourceType;
 use crate::scim::protocol::value::Object;
 
@@ -70,6 +71,15 @@ pub async fn list(
     Ok(Answer::written(json))
 }
 
+/// What is shown of the resources of one type.
+struct Shown {
+    of: &'static ResourceType,
+    projection: Projection,
+    derived: Derived,
+    /// How many of them are written.
+    written: usize,
+}
+
 /// Writes what the client sees of these resources, in their order. What follows from
 /// memberships is read for all of one type together.
 async fn write_resources(
@@ -79,30 +89,31 @@ async fn write_resources(
     found: &[Found],
     parameters: &Parameters,
 ) -> Result<(), Error> {
-    let mut derived = vec![String::new(); found.len()];
-    let mut projections = Vec::new();
+    let mut shown = Vec::with_capacity(types.len());
     for of in types {
         let projection = parameters.projection(of);
-        if projection.shows(derived_attribute(of)) {
-            let own = found.iter().enumerate().filter(|(_, (type_, _))| type_.name == of.name);
-            let (places, ids): (Vec<_>, Vec<_>) =
-                own.map(|(place, (_, stored))| (place, stored.id)).unzip();
-            for (place, of_one) in places.into_iter().zip(derive(client, of, &ids).await?) {
-                derived[place] = of_one;
-            }
-        }
-        projections.push((of.name, projection));
+        let derived = if projection.shows(derived_attribute(of)) {
+            let own = found.iter().filter(|(type_, _)| type_.name == of.name);
+            let ids: Vec<_> = own.map(|(_, stored)| stored.id).collect();
+            derive(client, of, &ids).await?
+        } else {
+            Derived::default()
+        };
+        shown.push(Shown { of, projection, derived, written: 0 });
     }
     // Once, and not in steps, of which each would copy what is there already.
-    let sizes = found.iter().zip(&derived).map(|((_, stored), derived)| stored.size(derived) + 1);
-    json.reserve(sizes.sum());
+    let sizes = found.iter().map(|(_, stored)| stored.size() + 1);
+    let derived = shown.iter().map(|shown| shown.derived.size());
+    json.reserve(sizes.chain(derived).sum());
     for (place, (of, stored)) in found.iter().enumerate() {
         if place > 0 {
             json.push(b',');
         }
-        let projection = projections.iter().find(|(name, _)| *name == of.name);
-        let (_, projection) = projection.expect("what is found is of one of the types");
-        stored.write(json, client, of, &derived[place], projection)?;
+        let shown = shown.iter_mut().find(|shown| shown.of.name == of.name);
+        let shown = shown.expect("what is found is of one of the types");
+        let derived = shown.derived.of(shown.written);
+        stored.write(json, client, of, derived, &shown.projection)?;
+        shown.written += 1;
     }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! Resources out of the store, on their way to a client.
 
+use std::ops::Deref;
+
 use axum::http::StatusCode;
-use uuid::Uuid;
 
 use super::answer::Answer;
 use super::client::Client;
-use super::derived::{derive, derived_attribute};
+use super::derived::{Derived, derive, derived_attribute};
 use super::error::Error;
-use crate::model::{Group, Instant, Position, User};
+use crate::model::{Group, Position, Resource, ResourceKind, User};
 use crate::repository;
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::resource::{self, Meta};
@@ -16,36 +17,43 @@ use crate::scim::protocol::value::Object;
 
 /// A user or a group.
 #[derive(Clone, Debug)]
-pub struct Stored {
-    pub id: Uuid,
-    /// JSON, as we wrote it.
-    pub document: String,
-    pub version: u64,
-    pub created_at: Instant,
-    pub updated_at: Instant,
+pub struct Stored(Resource);
+
+impl Deref for Stored {
+    type Target = Resource;
+
+    fn deref(&self) -> &Resource {
+        &self.0
+    }
+}
+
+impl From<Resource> for Stored {
+    fn from(resource: Resource) -> Self {
+        Self(resource)
+    }
 }
 
 impl From<User> for Stored {
     fn from(user: User) -> Self {
-        Self {
+        Self(Resource {
             id: user.id.as_uuid(),
             document: user.document,
             version: user.version,
             created_at: user.created_at,
             updated_at: user.updated_at,
-        }
+        })
     }
 }
 
 impl From<Group> for Stored {
     fn from(group: Group) -> Self {
-        Self {
+        Self(Resource {
             id: group.id.as_uuid(),
             document: group.document,
             version: group.version,
             created_at: group.created_at,
             updated_at: group.updated_at,
-        }
+        })
     }
 }
 
@@ -88,9 +96,9 @@ impl Stored {
             .map_err(|_| CORRUPT)
     }
 
-    /// About how many bytes [`Self::write`] writes at most.
-    pub fn size(&self, derived: &str) -> usize {
-        self.document.len() + derived.len() + resource::OURS
+    /// About how many bytes [`Self::write`] writes at most, without what is derived.
+    pub fn size(&self) -> usize {
+        self.document.len() + resource::OURS
     }
 
     /// Its place in order of creation.
@@ -133,15 +141,14 @@ impl Stored {
 /// The resource with this id. An id that is none is nobody's.
 pub async fn find(client: &Client, of: &ResourceType, id: &str) -> Result<Stored, Error> {
     let not_found = || Error::not_found(of.name, id);
-    let (store, configuration) = (client.repository.read(), client.configuration);
-    let stored = if of.name == USER.name {
-        let id = id.parse().map_err(|_| not_found())?;
-        store.user(configuration, id).await?.map(Stored::from)
-    } else {
-        let id = id.parse().map_err(|_| not_found())?;
-        store.group(configuration, id).await?.map(Stored::from)
-    };
-    stored.ok_or_else(not_found)
+    let id = id.parse().map_err(|_| not_found())?;
+    let found = client.repository.read().resource(kind(of), client.configuration, id).await?;
+    found.map(Stored::from).ok_or_else(not_found)
+}
+
+/// What the store calls resources of a type.
+pub fn kind(of: &ResourceType) -> ResourceKind {
+    if of.name == USER.name { ResourceKind::User } else { ResourceKind::Group }
 }
 
 /// An answer with one resource, and with what follows from memberships where
@@ -154,9 +161,9 @@ pub async fn shown(
     projection: &Projection,
 ) -> Result<Answer, Error> {
     let derived = if projection.shows(derived_attribute(of)) {
-        derive(client, of, &[stored.id]).await?.swap_remove(0)
+        derive(client, of, &[stored.id]).await?
     } else {
-        String::new()
+        Derived::default()
     };
-    stored.answer(status, client, of, &derived, projection)
+    stored.answer(status, client, of, derived.of(0), projection)
 }

@@ -4,6 +4,7 @@
 mod content;
 mod document;
 mod outgoing;
+mod reference;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -18,6 +19,7 @@ use super::value::{self, Object};
 pub use content::{MAX_KEY, display_name, group_content, user_content};
 pub use document::{attributes, is_same};
 pub use outgoing::{Meta, NotOurs, etag, location, outgoing, write};
+pub use reference::Reference;
 pub use whole::OURS;
 
 /// More names in one object are refused: each is looked for among the others,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use scimd::clock::{SystemClock, SystemRandom};
 use scimd::model::{
     Begin, Comparison, Condition, ConfigurationId, Instant, MemberChange, MemberId, Position,
-    Slice, SortField, SortKey, SortPosition, SortedSlice, UserContent, UserId,
+    ResourceKind, Slice, SortField, SortKey, SortPosition, SortedSlice, UserContent, UserId,
 };
 use scimd::repository::Repository;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -57,8 +57,8 @@ on_both_engines! {
         ] {
             let expected = u64::from(condition == Condition::And(Vec::new()));
             let read = server.repository.read();
-            assert_eq!(read.count_users(configuration, &condition).await.unwrap(), expected);
-            assert_eq!(read.count_groups(configuration, &condition).await.unwrap(), 0);
+            assert_eq!(read.count(ResourceKind::User, configuration, &condition).await.unwrap(), expected);
+            assert_eq!(read.count(ResourceKind::Group, configuration, &condition).await.unwrap(), 0);
         }
     }
 }
@@ -104,7 +104,7 @@ async fn what_is_searched_for_is_read_and_nothing_else_on_postgres() {
                 let found = read.users(configuration, &condition, slice).await.unwrap();
                 assert!(found.len() < 5);
             }
-            read.count_users(configuration, &condition).await.unwrap();
+            read.count(ResourceKind::User, configuration, &condition).await.unwrap();
         })
         .await;
         // As an alternative among others each reads at most a few, twice over.
@@ -116,8 +116,8 @@ async fn what_is_searched_for_is_read_and_nothing_else_on_postgres() {
         assert_eq!(read.groups(configuration, &member, EVERYTHING).await.unwrap().len(), 2);
         let page = Slice { after: None, skip: 0, limit: 10 };
         assert_eq!(read.users(configuration, &Condition::All, page).await.unwrap().len(), 10);
-        read.count_users(configuration, &Condition::All).await.unwrap();
-        read.count_users(configuration, &Condition::Active(true)).await.unwrap();
+        read.count(ResourceKind::User, configuration, &Condition::All).await.unwrap();
+        read.count(ResourceKind::User, configuration, &Condition::Active(true)).await.unwrap();
         read.groups_of(configuration, &users[..10]).await.unwrap();
     })
     .await;
@@ -157,7 +157,10 @@ async fn a_sorted_page_is_read_from_its_index_and_nothing_else_on_postgres() {
             let rows = rows_read(&server, &admin, async |repository| {
                 for condition in [Condition::All, Condition::Active(true)] {
                     let read = repository.read();
-                    let found = read.sorted_users(configuration, &condition, &slice).await.unwrap();
+                    let found = read
+                        .sorted(ResourceKind::User, configuration, &condition, &slice)
+                        .await
+                        .unwrap();
                     assert_eq!(found.len(), 10, "{slice:?}");
                 }
             })

@@ -70,7 +70,7 @@ on_both_engines! {
         let at = configuration(store).await;
         let organization = organization_of(store, at).await;
         let user = create(store, at, named("ann")).await;
-        let document = |text: &str, active| UserContent { document: text.to_owned(), active, ..named("ann") };
+        let document = |text: &str, active| UserContent { document: text.to_owned().into(), active, ..named("ann") };
         change(store, at, user.id, document(r#"{"userName":"ann","title":"x"}"#, true)).await;
         change(store, at, user.id, document(r#"{"userName":"ann","active":false}"#, false)).await;
         change(store, at, user.id, document(r#"{"userName":"ann","active":true}"#, true)).await;

@@ -37,11 +37,11 @@ on_both_engines! {
         for number in 0..7 {
             server.advance(Duration::from_millis(1));
             let id = create_named(&server.repository, configuration, &format!("user{number}")).await;
-            members.push((MemberId::User(id), format!(r#"{{"userName":"user{number}"}}"#)));
+            members.push((MemberId::User(id), format!(r#"{{"userName":"user{number}"}}"#).into()));
         }
         server.advance(Duration::from_millis(1));
         let inner = create_group(&server.repository, configuration, "inner", []).await;
-        members.push((MemberId::Group(inner), r#"{"displayName":"inner"}"#.to_owned()));
+        members.push((MemberId::Group(inner), r#"{"displayName":"inner"}"#.to_owned().into()));
         let ids = members.iter().map(|(id, _)| *id);
         let group = create_group(&server.repository, configuration, "outer", ids).await;
         let (mut walked, mut after) = (Vec::new(), None);

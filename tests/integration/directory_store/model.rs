@@ -9,7 +9,7 @@ use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
 use scimd::model::{
     Comparison, Condition, ConfigurationId, Group, GroupContent, GroupId, Instant, MemberChange,
-    MemberId, User, UserContent, UserId, Written,
+    MemberId, ResourceKind, User, UserContent, UserId, Written,
 };
 use scimd::repository::Write;
 use uuid::Uuid;
@@ -61,12 +61,12 @@ on_both_engines! {
             let users = directory.users_where(&condition);
             let stored = read.users(configuration, &condition, EVERYTHING).await.unwrap();
             assert_eq!(stored, users, "{condition:?}");
-            let count = read.count_users(configuration, &condition).await.unwrap();
+            let count = read.count(ResourceKind::User, configuration, &condition).await.unwrap();
             assert_eq!(count, users.len() as u64, "{condition:?}");
             let groups = directory.groups_where(&condition);
             let stored = read.groups(configuration, &condition, EVERYTHING).await.unwrap();
             assert_eq!(stored, groups, "{condition:?}");
-            let count = read.count_groups(configuration, &condition).await.unwrap();
+            let count = read.count(ResourceKind::Group, configuration, &condition).await.unwrap();
             assert_eq!(count, groups.len() as u64, "{condition:?}");
         }
     }

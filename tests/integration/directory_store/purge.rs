@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimd::clock::{SystemClock, SystemRandom};
-use scimd::model::{Condition, ConfigurationId, MemberId};
+use scimd::model::{Condition, ConfigurationId, MemberId, ResourceKind};
 use scimd::repository::Repository;
 
 use super::{
@@ -63,10 +63,10 @@ async fn a_deleted_configuration_is_purged_in_batches_and_no_other_is_touched() 
         let read = repository.read();
         assert!(read.users(deleted, &Condition::All, EVERYTHING).await.unwrap().is_empty());
         assert!(read.groups(deleted, &Condition::All, EVERYTHING).await.unwrap().is_empty());
-        assert_eq!(read.count_users(deleted, &Condition::All).await.unwrap(), 0);
+        assert_eq!(read.count(ResourceKind::User, deleted, &Condition::All).await.unwrap(), 0);
         assert_eq!(read.users(kept, &Condition::All, EVERYTHING).await.unwrap().len(), 20);
         let email = Condition::Email("user7".to_owned());
-        assert_eq!(read.count_users(kept, &email).await.unwrap(), 1);
+        assert_eq!(read.count(ResourceKind::User, kept, &email).await.unwrap(), 1);
         for group in read.groups(kept, &Condition::All, EVERYTHING).await.unwrap() {
             assert_eq!(read.members(kept, group.id, None, 100).await.unwrap().len(), 20);
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use scimd::model::{Condition, MemberChange, MemberId, Position, Slice, Written};
+use scimd::model::{Condition, MemberChange, MemberId, Position, ResourceKind, Slice, Written};
 
 use super::{configuration, create_group, create_named, done, group, named, update};
 use crate::harness::{TestServer, on_both_engines};
@@ -27,7 +27,7 @@ on_both_engines! {
         let made = written.iter().filter(|each| matches!(each, Ok(Written::Done(_)))).count();
         assert_eq!(made, 1);
         let read = server.repository.read();
-        assert_eq!(read.count_users(configuration, &Condition::All).await.unwrap(), 1);
+        assert_eq!(read.count(ResourceKind::User, configuration, &Condition::All).await.unwrap(), 1);
     }
 
     async fn of_32_users_renamed_to_one_name_at_once_one_gets_it(server: TestServer) {
@@ -51,7 +51,7 @@ on_both_engines! {
         let renamed = written.iter().filter(|each| matches!(each, Ok(Written::Done(_)))).count();
         assert_eq!(renamed, 1);
         let read = server.repository.read();
-        assert_eq!(read.count_users(configuration, &Condition::All).await.unwrap(), 64);
+        assert_eq!(read.count(ResourceKind::User, configuration, &Condition::All).await.unwrap(), 64);
     }
 
     async fn of_32_groups_of_one_name_made_at_once_there_is_one(server: TestServer) {
@@ -70,7 +70,7 @@ on_both_engines! {
         let made = written.iter().filter(|each| matches!(each, Ok(Written::Done(_)))).count();
         assert_eq!(made, 1);
         let read = server.repository.read();
-        assert_eq!(read.count_groups(configuration, &Condition::All).await.unwrap(), 1);
+        assert_eq!(read.count(ResourceKind::Group, configuration, &Condition::All).await.unwrap(), 1);
         assert_eq!(read.groups_of(configuration, &[ann.as_uuid().into()]).await.unwrap().len(), 1);
     }
 
@@ -94,7 +94,7 @@ on_both_engines! {
         let renamed = written.iter().filter(|each| matches!(each, Ok(Written::Done(_)))).count();
         assert_eq!(renamed, 1);
         let read = server.repository.read();
-        assert_eq!(read.count_groups(configuration, &Condition::DisplayName("g".to_owned())).await.unwrap(), 1);
+        assert_eq!(read.count(ResourceKind::Group, configuration, &Condition::DisplayName("g".to_owned())).await.unwrap(), 1);
     }
 
     async fn of_64_members_added_to_one_group_at_once_none_is_lost(server: TestServer) {
@@ -218,6 +218,6 @@ on_both_engines! {
         let distinct: BTreeSet<_> = seen.iter().copied().collect();
         assert_eq!(distinct.len(), seen.len());
         assert!(survivors.is_subset(&distinct));
-        assert_eq!(read.count_users(configuration, &Condition::All).await.unwrap(), 300);
+        assert_eq!(read.count(ResourceKind::User, configuration, &Condition::All).await.unwrap(), 300);
     }
 }

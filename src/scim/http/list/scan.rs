@@ -3,15 +3,15 @@
 use uuid::Uuid;
 
 use super::super::client::Client;
-use super::super::derived::{derive, derived_attribute};
+use super::super::derived::{Derived, derive, derived_attribute};
 use super::super::error::Error;
 use super::super::parameters::Parameters;
-use super::super::stored::Stored;
+use super::super::stored::{Stored, kind};
 use crate::model::{Condition, Position, Slice, SortedSlice};
 use crate::scim::protocol::filter::Filter;
 use crate::scim::protocol::narrow::narrow;
 use crate::scim::protocol::path::AttributePath;
-use crate::scim::protocol::schema::{ResourceType, USER};
+use crate::scim::protocol::schema::ResourceType;
 use crate::scim::protocol::value::Object;
 
 /// How many resources are read at once where a filter is decided here.
@@ -85,10 +85,10 @@ impl<'a> Scan<'a> {
             let ids: Vec<_> = batch.iter().map(|stored| stored.id).collect();
             derive(client, of, &ids).await?
         } else {
-            vec![String::new(); batch.len()]
+            Derived::default()
         };
-        for (stored, derived) in batch.into_iter().zip(derived) {
-            let whole = stored.whole(client, of, &derived)?;
+        for (place, stored) in batch.into_iter().enumerate() {
+            let whole = stored.whole(client, of, derived.of(place))?;
             if rest.as_ref().is_none_or(|filter| filter.matches(&whole)) {
                 visit(stored, &whole);
             }
@@ -104,13 +104,8 @@ pub async fn read(
     slice: Slice,
 ) -> Result<Vec<Stored>, Error> {
     let store = client.repository.read();
-    Ok(if of.name == USER.name {
-        let users = store.users(client.configuration, condition, slice).await?;
-        users.into_iter().map(Stored::from).collect()
-    } else {
-        let groups = store.groups(client.configuration, condition, slice).await?;
-        groups.into_iter().map(Stored::from).collect()
-    })
+    let found = store.resources(kind(of), client.configuration, condition, slice).await?;
+    Ok(found.into_iter().map(Stored::from).collect())
 }
 
 /// The same in another order than that of creation.
@@ -119,14 +114,9 @@ pub async fn read_sorted(
     search: &Search,
     slice: &SortedSlice,
 ) -> Result<Vec<Stored>, Error> {
-    let store = client.repository.read();
-    Ok(if search.of.name == USER.name {
-        let users = store.sorted_users(client.configuration, &search.condition, slice).await?;
-        users.into_iter().map(Stored::from).collect()
-    } else {
-        let groups = store.sorted_groups(client.configuration, &search.condition, slice).await?;
-        groups.into_iter().map(Stored::from).collect()
-    })
+    let (store, of) = (client.repository.read(), kind(search.of));
+    let found = store.sorted(of, client.configuration, &search.condition, slice).await?;
+    Ok(found.into_iter().map(Stored::from).collect())
 }
 
 /// Those with these ids that there are, in any order.
@@ -136,20 +126,11 @@ pub async fn read_all(
     ids: &[Uuid],
 ) -> Result<Vec<Stored>, Error> {
     let store = client.repository.read();
-    Ok(if of.name == USER.name {
-        let users = store.users_of_ids(client.configuration, ids).await?;
-        users.into_iter().map(Stored::from).collect()
-    } else {
-        let groups = store.groups_of_ids(client.configuration, ids).await?;
-        groups.into_iter().map(Stored::from).collect()
-    })
+    let found = store.resources_of_ids(kind(of), client.configuration, ids).await?;
+    Ok(found.into_iter().map(Stored::from).collect())
 }
 
 pub async fn count(client: &Client, search: &Search) -> Result<u64, Error> {
-    let store = client.repository.read();
-    Ok(if search.of.name == USER.name {
-        store.count_users(client.configuration, &search.condition).await?
-    } else {
-        store.count_groups(client.configuration, &search.condition).await?
-    })
+    let (store, of) = (client.repository.read(), kind(search.of));
+    Ok(store.count(of, client.configuration, &search.condition).await?)
 }

@@ -10,7 +10,7 @@ use super::super::schema::{GROUP, ResourceType, USER};
 use super::super::value::{self, Object};
 use super::NotOurs;
 use super::document::document;
-use crate::model::{GroupContent, PrimaryEmail, UserContent};
+use crate::model::{Document, GroupContent, PrimaryEmail, UserContent};
 
 /// Larger resources, in bytes, are refused: a PATCH can only add so much, but
 /// there may be many of them.
@@ -60,15 +60,15 @@ pub fn group_content(document: Object) -> Result<GroupContent, Fault> {
     })
 }
 
-fn written(attributes: Object, of: &ResourceType) -> Result<String, Fault> {
+fn written(attributes: Object, of: &ResourceType) -> Result<Document, Fault> {
     if attributes.values().any(|value| is_deeper_than(MAX_DEPTH - 1, value)) {
         return Err(Fault::value(format!("The resource is nested deeper than {MAX_DEPTH}.")));
     }
-    let text = document(attributes, of);
-    if text.len() > MAX_DOCUMENT {
+    let document = document(attributes, of);
+    if document.len() > MAX_DOCUMENT {
         return Err(Fault::value(format!("The resource is larger than {MAX_DOCUMENT} bytes.")));
     }
-    Ok(text)
+    Ok(document)
 }
 
 /// Whether more objects and arrays than this are within each other.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::super::schema::ResourceType;
 use super::super::value::Object;
 use super::NotOurs;
+use crate::model::Document;
 
 const SCHEMAS: &str = "schemas";
 /// How a document begins that says them.
@@ -17,11 +18,11 @@ const BEGINNING: &str = "{\"schemas\":[";
 
 /// The document of these attributes.
 #[must_use]
-pub fn document(mut attributes: Object, of: &ResourceType) -> String {
+pub fn document(mut attributes: Object, of: &ResourceType) -> Document {
     let schemas = json!(schemas(names(&attributes), of));
     attributes.shift_insert(0, SCHEMAS.to_owned(), schemas);
     // Not as a value shows itself, which writes each text through a formatter.
-    serde_json::to_string(&attributes).expect("a value has a JSON form")
+    serde_json::to_string(&attributes).expect("a value has a JSON form").into()
 }
 
 /// The attributes of a document, without `schemas`.

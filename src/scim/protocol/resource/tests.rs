@@ -4,6 +4,7 @@ mod content;
 mod identity_providers;
 mod incoming;
 mod outgoing;
+mod reference;
 
 use serde_json::{Value, json};
 

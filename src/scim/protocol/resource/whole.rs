@@ -63,26 +63,31 @@ fn write_meta(json: &mut Vec<u8>, meta: &Meta<'_>, id: &str, of: &ResourceType) 
         meta.last_modified.write(json);
     }
     json.extend_from_slice(b"\",\"location\":\"");
-    let [base_url, path @ ..] = location_parts(meta.base_url, of, id);
-    escaped(json, base_url);
-    for part in path {
-        json.extend_from_slice(part.as_bytes());
-    }
+    write_location(json, meta.base_url, of, id);
     // The entity tag, whose quotes are escaped.
     json.extend_from_slice(b"\",\"version\":\"W/\\\"");
     serde_json::to_writer(&mut *json, &meta.version).expect("memory takes all digits");
     json.extend_from_slice(b"\\\"\"}");
 }
 
+/// The URI of a resource, without quotes.
+pub fn write_location(json: &mut Vec<u8>, base_url: &str, of: &ResourceType, id: &str) {
+    let [base_url, path @ ..] = location_parts(base_url, of, id);
+    escaped(json, base_url);
+    for part in path {
+        json.extend_from_slice(part.as_bytes());
+    }
+}
+
 /// A text of ours, which has nothing to escape: an id or a name.
-fn plain(json: &mut Vec<u8>, text: &str) {
+pub fn plain(json: &mut Vec<u8>, text: &str) {
     json.push(b'"');
     json.extend_from_slice(text.as_bytes());
     json.push(b'"');
 }
 
 /// A text, without quotes. Nearly all have nothing to escape.
-fn escaped(json: &mut Vec<u8>, text: &str) {
+pub fn escaped(json: &mut Vec<u8>, text: &str) {
     let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     // To the end in any case, which is faster than to ask after each byte.
     if text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {

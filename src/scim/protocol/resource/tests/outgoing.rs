@@ -96,7 +96,7 @@ fn extensions_are_found_wherever_they_stand_and_nothing_else_is_taken_for_one() 
         let meta = meta(Uuid::nil(), "https://scim.test");
         let expected = Value::Object(outgoing(object(attributes.clone()), &meta, None, &USER));
         // As earlier servers stored it, and as it is now.
-        for document in [attributes.to_string(), document(object(attributes), &USER)] {
+        for document in [attributes.to_string().into(), document(object(attributes), &USER)] {
             let mut json = Vec::new();
             let all = Projection::default();
             write(&mut json, &document, &meta, ("groups", ""), &USER, &all).expect("ours");
@@ -156,7 +156,7 @@ proptest! {
         let expected = Value::Object(applied(&projection, whole, &USER)).to_string();
         let earlier = Value::Object(attributes.clone()).to_string();
         // As servers stored it that did not store `schemas`, and as it is now.
-        for document in [earlier, document(attributes, &USER)] {
+        for document in [earlier.into(), document(attributes, &USER)] {
             let (mut json, groups) = (b"before ".to_vec(), ("groups", derived.as_str()));
             write(&mut json, &document, &meta, groups, &USER, &projection).expect("ours");
             prop_assert_eq!(String::from_utf8(json).expect("UTF-8"), format!("before {expected}"));
