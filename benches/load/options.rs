@@ -21,10 +21,10 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', default_value = "10,1000,100000")]
     pub groups: Vec<u64>,
     /// How often each operation is measured, in turn with its ceilings
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 9)]
     pub rounds: usize,
     /// How long each measurement takes, at least
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 0.3)]
     pub seconds: f64,
     /// Only operations whose name contains this
     #[arg(long, value_name = "OPERATION")]
