@@ -10,8 +10,8 @@ use super::query::Kind;
 use super::resources::{self, Row};
 use super::{Error, Read, Result, Write};
 use crate::model::{
-    Condition, ConfigurationId, EventKind, Group, GroupContent, GroupId, GroupUpdate, Instant,
-    MemberChange, MemberId, Slice, Written, changed_paths,
+    Condition, ConfigurationId, EventKind, Group, GroupContent, GroupId, GroupUpdate, MemberChange,
+    MemberId, Resource, Slice, Written, changed_paths,
 };
 
 impl Read {
@@ -48,8 +48,7 @@ impl Write {
         configuration: ConfigurationId,
         id: GroupId,
     ) -> Result<Option<Group>> {
-        let row =
-            self.resource_for_update::<Entity, Row, Row>(configuration, id.as_uuid(), &[]).await?;
+        let row = self.resource_for_update::<Entity, Row>(configuration, id.as_uuid()).await?;
         row.map(Group::try_from).transpose()
     }
 
@@ -112,8 +111,7 @@ impl Write {
         content: Option<GroupContent>,
         change: &MemberChange,
     ) -> Result<Option<Written<GroupUpdate>>> {
-        let row =
-            self.resource_for_update::<Entity, Row, Row>(configuration, id.as_uuid(), &[]).await?;
+        let row = self.resource_for_update::<Entity, Row>(configuration, id.as_uuid()).await?;
         let Some(mut row) = row else { return Ok(None) };
         let next = (row.version + 1, self.now.as_micros());
         if let Some(content) = content {
@@ -199,14 +197,8 @@ impl TryFrom<Row> for Group {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
-        Ok(Self {
-            id: row.id.into(),
-            document: row.document,
-            version: u64::try_from(row.version)
-                .map_err(|_| Error::Corrupt("scim_groups.version"))?,
-            created_at: Instant::from_micros(row.created_at),
-            updated_at: Instant::from_micros(row.updated_at),
-        })
+        let Resource { id, document, version, created_at, updated_at } = row.read(Kind::Group)?;
+        Ok(Self { id: id.into(), document, version, created_at, updated_at })
     }
 }
 

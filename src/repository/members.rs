@@ -118,10 +118,8 @@ impl Write {
             }
         }
         let tx = &self.transaction;
-        let users: Vec<resources::Row> =
-            resources::find_all::<user::Entity, _, _>(tx, configuration, &users).await?;
-        let groups: Vec<resources::Row> =
-            resources::find_all::<group::Entity, _, _>(tx, configuration, &groups).await?;
+        let users = resources::find_all::<user::Entity, _>(tx, configuration, &users).await?;
+        let groups = resources::find_all::<group::Entity, _>(tx, configuration, &groups).await?;
         let users = users
             .into_iter()
             .map(|user| Member { id: MemberId::User(user.id.into()), document: user.document });

@@ -12,9 +12,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use self::shape::columns;
-pub(super) use self::shape::{Row, Shape, Table, UserRow, select};
-use super::connection::{FromRow, Rows};
+pub(super) use self::shape::{Row, Shape, Statements, Table, UserRow};
+use self::shape::{columns, select};
+use super::connection::Rows;
 use super::counts;
 use super::entity::{group, user};
 use super::ids::{among, value};
@@ -34,7 +34,7 @@ impl Read {
             Kind::User => self.row::<user::Entity, Row>(configuration, id).await?,
             Kind::Group => self.row::<group::Entity, Row>(configuration, id).await?,
         };
-        row.map(Resource::try_from).transpose()
+        row.map(|row| row.read(kind)).transpose()
     }
 
     /// The users or groups for which `condition` holds, of these a part, in order of
@@ -51,7 +51,7 @@ impl Read {
             Kind::User => slice::<user::Entity, _, _>(on, configuration, condition, part).await?,
             Kind::Group => slice::<group::Entity, _, _>(on, configuration, condition, part).await?,
         };
-        rows.into_iter().map(Resource::try_from).collect()
+        rows.into_iter().map(|row| row.read(kind)).collect()
     }
 
     /// For how many users or groups `condition` holds.
@@ -83,19 +83,17 @@ impl Read {
 }
 
 impl Write {
-    /// One resource, with what is `also` to be read of it behind it. Nobody else
-    /// changes it until the transaction ends. It may become a member of groups
-    /// meanwhile: that needs only that it stays.
-    pub(super) async fn resource_for_update<E: Table, T: Shape<E>, R: FromRow>(
+    /// One resource. Nobody else changes it until the transaction ends. It may become a
+    /// member of groups meanwhile: that needs only that it stays.
+    pub(super) async fn resource_for_update<E: Table, T: Shape<E>>(
         &self,
         configuration: ConfigurationId,
         id: Uuid,
-        also: &[Field],
-    ) -> Result<Option<R>> {
+    ) -> Result<Option<T>> {
         // On SQLite nobody else writes at all, and there is no such lock.
         let one = format!("id = $2 {}", self.on_postgres("FOR NO KEY UPDATE"));
         let values = [configuration.as_uuid().into(), id.into()];
-        Ok(self.query(select::<E, T>(also, &one), values).await?.pop())
+        Ok(self.query(select::<E, T>(&one), values).await?.pop())
     }
 }
 
@@ -188,16 +186,16 @@ pub(super) struct Walk {
 }
 
 /// Those of `ids` that there are, in any order.
-pub(super) async fn find_all<E: Table, T: Shape<E>, C: Rows>(
+pub(super) async fn find_all<E: Table, C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
     ids: &[Uuid],
-) -> Result<Vec<T>> {
+) -> Result<Vec<Row>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let backend = connection.backend();
-    let sql = select::<E, T>(&[], &format!("id{}", among(backend, "$2")));
+    let sql = select::<E, Row>(&format!("id{}", among(backend, "$2")));
     let values = [configuration.as_uuid().into(), value(backend, ids.iter().copied())];
     Ok(connection.query(sql, values).await?)
 }

@@ -35,7 +35,7 @@ impl Read {
             Kind::User => sorted::<user::Entity, _>(on, configuration, condition, slice).await?,
             Kind::Group => sorted::<group::Entity, _>(on, configuration, condition, slice).await?,
         };
-        rows.into_iter().map(Resource::try_from).collect()
+        rows.into_iter().map(|row| row.read(kind)).collect()
     }
 
     /// Those of these users or groups that there are, in any order.
@@ -46,11 +46,11 @@ impl Read {
         ids: &[Uuid],
     ) -> Result<Vec<Resource>> {
         let on = &self.connection;
-        let rows: Vec<Row> = match kind {
-            Kind::User => find_all::<user::Entity, _, _>(on, configuration, ids).await?,
-            Kind::Group => find_all::<group::Entity, _, _>(on, configuration, ids).await?,
+        let rows = match kind {
+            Kind::User => find_all::<user::Entity, _>(on, configuration, ids).await?,
+            Kind::Group => find_all::<group::Entity, _>(on, configuration, ids).await?,
         };
-        rows.into_iter().map(Resource::try_from).collect()
+        rows.into_iter().map(|row| row.read(kind)).collect()
     }
 }
 

@@ -4,6 +4,7 @@ mod at_once;
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
+use std::sync::LazyLock;
 
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryTrait, Set};
@@ -13,11 +14,11 @@ use super::connection::{Rows, from_row};
 use super::entity::user::{ActiveModel, Column, Entity};
 use super::query::{Field, Kind};
 use super::relinking::Relink;
-use super::resources::{self, UserRow};
+use super::resources::{self, Row, Shape, Statements, UserRow};
 use super::{Error, Read, Result, Write};
 use crate::model::{
-    AccountId, Condition, ConfigurationId, EventKind, Instant, Link, LinkReason, LinkRefusal,
-    MemberId, Slice, User, UserContent, UserId, Written, changed_paths,
+    AccountId, Condition, ConfigurationId, EventKind, Link, LinkReason, LinkRefusal, MemberId,
+    Resource, Slice, User, UserContent, UserId, Written, changed_paths,
 };
 
 /// A user as it is stored, to be changed.
@@ -113,11 +114,8 @@ impl Write {
         configuration: ConfigurationId,
         id: UserId,
     ) -> Result<Option<LockedUser>> {
-        let also = [Field::UserNameKey, Field::Active];
         let id = id.as_uuid();
-        let row = self
-            .resource_for_update::<Entity, UserRow, PresentRow>(configuration, id, &also)
-            .await?;
+        let row = self.resource_for_update::<Entity, PresentRow>(configuration, id).await?;
         row.map(|row| row.try_into().map(LockedUser)).transpose()
     }
 
@@ -294,14 +292,9 @@ impl TryFrom<UserRow> for User {
     type Error = Error;
 
     fn try_from(UserRow { row, account_id, account_reason }: UserRow) -> Result<Self> {
-        Ok(Self {
-            link: link(account_id, account_reason)?,
-            id: row.id.into(),
-            document: row.document,
-            version: u64::try_from(row.version).map_err(|_| Error::Corrupt(VERSION))?,
-            created_at: Instant::from_micros(row.created_at),
-            updated_at: Instant::from_micros(row.updated_at),
-        })
+        let link = link(account_id, account_reason)?;
+        let Resource { id, document, version, created_at, updated_at } = row.read(Kind::User)?;
+        Ok(Self { id: id.into(), document, version, created_at, updated_at, link })
     }
 }
 
@@ -313,6 +306,22 @@ struct PresentRow {
 }
 
 from_row!(PresentRow { user, user_name_key, active });
+
+impl AsRef<Row> for PresentRow {
+    fn as_ref(&self) -> &Row {
+        self.user.as_ref()
+    }
+}
+
+impl Shape<Entity> for PresentRow {
+    const MORE: &[Field] =
+        &[Field::AccountId, Field::AccountReason, Field::UserNameKey, Field::Active];
+
+    fn statements() -> &'static Statements {
+        static OF_USERS: LazyLock<Statements> = LazyLock::new(Statements::of::<Entity, PresentRow>);
+        &OF_USERS
+    }
+}
 
 impl TryFrom<PresentRow> for PresentUser {
     type Error = Error;

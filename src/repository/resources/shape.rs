@@ -72,17 +72,13 @@ pub(in crate::repository) struct Statements {
 }
 
 impl Statements {
-    fn of<E: Table, T: Shape<E>>() -> Self {
-        let first = |column| {
-            select::<E, T>(&[], &format!("{column} = $2 ORDER BY created_at, id LIMIT $3"))
-        };
+    pub(in crate::repository) fn of<E: Table, T: Shape<E>>() -> Self {
+        let first =
+            |column| select::<E, T>(&format!("{column} = $2 ORDER BY created_at, id LIMIT $3"));
         Self {
-            id: select::<E, T>(&[], "id = $2"),
+            id: select::<E, T>("id = $2"),
             // Compared as one row, so that the index finds the place at once.
-            all: select::<E, T>(
-                &[],
-                "(created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4",
-            ),
+            all: select::<E, T>("(created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4"),
             user_name: first("user_name_key"),
             external_id: first("external_id"),
             display_name: first("display_name_key"),
@@ -117,16 +113,18 @@ pub(in crate::repository) struct UserRow {
 
 from_row!(UserRow { row, account_id, account_reason });
 
-impl TryFrom<Row> for Resource {
-    type Error = Error;
-
-    fn try_from(row: Row) -> Result<Self> {
-        Ok(Self {
-            id: row.id,
-            document: row.document,
-            version: u64::try_from(row.version).map_err(|_| Error::Corrupt("version"))?,
-            created_at: Instant::from_micros(row.created_at),
-            updated_at: Instant::from_micros(row.updated_at),
+impl Row {
+    pub(in crate::repository) fn read(self, kind: Kind) -> Result<Resource> {
+        let corrupt = Error::Corrupt(match kind {
+            Kind::User => "scim_users.version",
+            Kind::Group => "scim_groups.version",
+        });
+        Ok(Resource {
+            id: self.id,
+            document: self.document,
+            version: u64::try_from(self.version).map_err(|_| corrupt)?,
+            created_at: Instant::from_micros(self.created_at),
+            updated_at: Instant::from_micros(self.updated_at),
         })
     }
 }
@@ -143,14 +141,10 @@ impl AsRef<Row> for UserRow {
     }
 }
 
-/// [`COLUMNS`], and what is `also` asked for behind them, written out, because every
-/// request runs one, of those of a configuration, `$1`, that a condition holds for.
-pub(in crate::repository) fn select<E: Table, T: Shape<E>>(
-    also: &[Field],
-    condition: &str,
-) -> String {
-    let more = T::MORE.iter().chain(also);
-    let more = more.fold(String::new(), |more, field| more + ", " + field.unquoted());
+/// What is read of those of a configuration, `$1`, that a condition holds for. Written
+/// out, because every request runs one.
+pub(super) fn select<E: Table, T: Shape<E>>(condition: &str) -> String {
+    let more = T::MORE.iter().fold(String::new(), |more, field| more + ", " + field.unquoted());
     format!(
         "SELECT id, document, version, created_at, updated_at{more} FROM {} \
          WHERE configuration_id = $1 AND {condition}",

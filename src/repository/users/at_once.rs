@@ -16,9 +16,7 @@ use crate::model::{
 use crate::repository::entity::user;
 use crate::repository::feed::told_along;
 use crate::repository::linking::remembers;
-use crate::repository::query::Field;
-use crate::repository::resources::UserRow;
-use crate::repository::{Repository, Result, events, locks, resources};
+use crate::repository::{Repository, Result, events, locks};
 
 impl Repository {
     /// A user as it is now, for [`Self::update_user_at_once`]; `None`: there is no such
@@ -28,17 +26,10 @@ impl Repository {
         configuration: ConfigurationId,
         id: UserId,
     ) -> Result<Option<PresentUser>> {
-        static SQL: LazyLock<String> = LazyLock::new(|| {
-            resources::select::<user::Entity, UserRow>(
-                &[Field::UserNameKey, Field::Active],
-                "id = $2",
-            )
-        });
         if self.writer.group_commit().is_none() {
             return Ok(None);
         }
-        let values = [configuration.as_uuid().into(), id.as_uuid().into()];
-        let row: Option<PresentRow> = self.read().query_one(&SQL, values).await?;
+        let row = self.read().row::<user::Entity, PresentRow>(configuration, id.as_uuid()).await?;
         row.map(PresentUser::try_from).transpose()
     }
 

@@ -68,31 +68,32 @@ async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Derived, Error> {
     // Ids are ours: nobody chooses them so that they would collide.
     let places: HashMap<UserId, usize> = ids.iter().copied().zip(0..).collect();
     let mut elements = Vec::with_capacity(groups.len());
-    // Each element has a comma or the bracket before it, and an array one more behind.
-    let mut lengths = vec![0; users.len()];
     for group in groups {
         let reference = reference(client, group.id.as_uuid(), &GROUP, &group.document)?;
         let mut element = Vec::new();
         Reference { kind: "direct", ..reference }.write(&mut element);
         let places: Vec<usize> =
             group.users.iter().filter_map(|user| places.get(user).copied()).collect();
-        for place in &places {
-            lengths[*place] += element.len() + 1;
-        }
         elements.push((element, places));
     }
-    Ok(arrays(&elements, &lengths))
+    Ok(arrays(&elements, users.len()))
 }
 
-/// Elements, each at the places of the resources that have it, put together. `lengths`:
-/// of the elements of each resource, each with one byte more.
-fn arrays(elements: &[(Vec<u8>, Vec<usize>)], lengths: &[usize]) -> Derived {
-    let mut ends = Vec::with_capacity(lengths.len());
-    let mut next = Vec::with_capacity(lengths.len());
+/// An array for each of so many resources, of the elements that stand beside its place.
+fn arrays(elements: &[(Vec<u8>, Vec<usize>)], resources: usize) -> Derived {
+    // Each element has a comma or the bracket before it, and an array one more behind.
+    let mut lengths = vec![0; resources];
+    for (element, places) in elements {
+        for place in places {
+            lengths[*place] += element.len() + 1;
+        }
+    }
+    let mut ends = Vec::with_capacity(resources);
+    let mut next = Vec::with_capacity(resources);
     let mut end = 0;
     for length in lengths {
         next.push(end);
-        end += if *length > 0 { length + 1 } else { 0 };
+        end += if length > 0 { length + 1 } else { 0 };
         ends.push(end);
     }
     let mut text = vec![b','; end];
