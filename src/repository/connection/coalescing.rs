@@ -17,19 +17,19 @@
 
 mod questions;
 
-use std::collections::HashMap;
 use std::mem;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use sea_orm::Value;
 use sea_orm::sqlx::Postgres;
 use tokio::sync::oneshot;
 use tokio::task;
 use tokio::time::timeout;
 
-use self::questions::{Answered, ask, ask_all};
+use self::questions::{Answered, ask, ask_all, of_several};
 use super::failure::Failure;
 use super::pool::Pool;
 use super::rows::FromRow;
@@ -63,6 +63,8 @@ struct Line {
     waiting: Vec<Asked>,
     /// Whether the last one was for several.
     is_busy: bool,
+    /// The statement for several, once there have been.
+    of_several: Option<Arc<str>>,
 }
 
 impl Line {
@@ -186,14 +188,18 @@ impl Round {
             // it would be for nothing, and costs a fifth of a small request.
             task::yield_now().await;
         }
-        let others = self.others();
-        if others.is_empty() {
-            return self.watched(ask(&self.coalescing.pool, self.sql, values)).await;
+        match self.others(values.len()) {
+            None => self.watched(ask(&self.coalescing.pool, self.sql, values)).await,
+            Some((of_several, others)) => self.ask_with(values, &of_several, others).await,
         }
-        self.ask_with(values, others).await
     }
 
-    async fn ask_with(self, values: Vec<Value>, waiting: Vec<Asked>) -> Result<Answered, Failure> {
+    async fn ask_with(
+        self,
+        values: Vec<Value>,
+        of_several: &Arc<str>,
+        waiting: Vec<Asked>,
+    ) -> Result<Answered, Failure> {
         let mut others = Vec::with_capacity(waiting.len());
         // Whoever asks at the same time is often of the same organization, and then has
         // the same token.
@@ -206,7 +212,7 @@ impl Round {
             }
         }
         let pool = Arc::clone(&self.coalescing.pool);
-        let outcome = self.watched(ask_all(&pool, self.sql, &questions)).await;
+        let outcome = self.watched(ask_all(&pool, self.sql, of_several, &questions)).await;
         match outcome {
             Ok(answers) => {
                 for (other, place) in others {
@@ -249,14 +255,15 @@ impl Round {
         self.line(|line| line.is_busy)
     }
 
-    /// Those who are asked for now.
-    fn others(&self) -> Vec<Asked> {
+    /// Those who are asked for now, and by which statement, if there are any.
+    fn others(&self, parameters: usize) -> Option<(Arc<str>, Vec<Asked>)> {
         self.line(|line| {
             let waiting = line.waiting();
             let behind = waiting.split_off(waiting.len().min(LARGEST - 1));
             let others = mem::replace(waiting, behind);
             line.is_busy = !others.is_empty();
-            others
+            let write = || of_several(self.sql, parameters).into();
+            line.is_busy.then(|| (Arc::clone(line.of_several.get_or_insert_with(write)), others))
         })
     }
 

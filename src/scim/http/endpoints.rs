@@ -1,6 +1,7 @@
 //! `/Users` and `/Groups` (RFC 7644 3.3 to 3.6), which are alike.
 
 use axum::extract::FromRequestParts;
+use axum::http::header::IF_NONE_MATCH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{MethodRouter, get};
@@ -15,7 +16,8 @@ use super::error::Error;
 use super::list::list;
 use super::parameters::Parameters;
 use super::precondition::is_known;
-use super::stored::{find, shown};
+use super::stored::{find, find_with_derived, kind, shown};
+use crate::model::ResourceKind;
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::ResourceType;
 
@@ -61,13 +63,20 @@ impl FromRequestParts<Scim> for Asked {
 
 impl Asked {
     async fn read(self, of: &ResourceType, id: &str) -> Result<Answer, Error> {
-        let stored = find(&self.client, of, id).await?;
+        let (client, projection) = (&self.client, self.parameters()?.projection(of));
+        // Members of a group may be many: not before it is known that there is such a group.
+        // And nothing of memberships for who may have the resource already.
+        if kind(of) == ResourceKind::User && !self.headers.contains_key(IF_NONE_MATCH) {
+            let (user, derived) = find_with_derived(client, of, id, &projection).await?;
+            return user.answer(StatusCode::OK, client, of, derived.of(0), &projection);
+        }
+        let stored = find(client, of, id).await?;
         let etag = stored.etag();
         if is_known(&self.headers, &etag) {
             let status = StatusCode::NOT_MODIFIED;
             return Ok(Answer { status, body: None, location: None, etag: Some(etag) });
         }
-        shown(&self.client, of, StatusCode::OK, &stored, &self.parameters()?.projection(of)).await
+        shown(client, of, StatusCode::OK, &stored, &projection).await
     }
 
     async fn change(

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use axum::http::StatusCode;
+use futures::future::join;
 
 use super::answer::Answer;
 use super::client::Client;
@@ -144,6 +145,26 @@ pub async fn find(client: &Client, of: &ResourceType, id: &str) -> Result<Stored
     let id = id.parse().map_err(|_| not_found())?;
     let found = client.repository.read().resource(kind(of), client.configuration, id).await?;
     found.map(Stored::from).ok_or_else(not_found)
+}
+
+/// The same, and what follows from its memberships where that is shown. Both are asked for
+/// at the same time, which is one wait less than one after the other, and in vain where
+/// there is no such resource.
+pub async fn find_with_derived(
+    client: &Client,
+    of: &ResourceType,
+    id: &str,
+    projection: &Projection,
+) -> Result<(Stored, Derived), Error> {
+    let derived = async {
+        match id.parse() {
+            Ok(id) if projection.shows(derived_attribute(of)) => derive(client, of, &[id]).await,
+            _ => Ok(Derived::default()),
+        }
+    };
+    // To the end of both: a statement that is given up takes its connection along.
+    let (stored, derived) = join(find(client, of, id), derived).await;
+    Ok((stored?, derived?))
 }
 
 /// What the store calls resources of a type.

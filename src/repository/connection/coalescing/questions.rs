@@ -38,18 +38,18 @@ pub async fn ask(
 }
 
 /// The same for each of these lists of values, of which none is there twice, in their
-/// order.
+/// order: by the statement [`of_several`], where there are several.
 pub async fn ask_all(
     pool: &Arc<Pool<Postgres>>,
     sql: &str,
+    of_several: &Arc<str>,
     questions: &[Vec<Value>],
 ) -> Result<Vec<Answered>, Failure> {
     if let [question] = questions {
         return Ok(vec![ask(pool, sql, question.clone()).await?]);
     }
-    let parameters = questions[0].len();
     let arguments = arguments(Vec::new(), questions)?;
-    let sql = AssertSqlSafe(of_several(sql, parameters));
+    let sql = AssertSqlSafe(Arc::clone(of_several));
     let rows = pool.lease().await?.answer_to(sql, arguments).await?;
     let mut answers: Vec<Vec<PgRow>> = questions.iter().map(|_| Vec::new()).collect();
     for row in rows {
@@ -68,7 +68,7 @@ pub async fn ask_all(
 /// whole table. Nor does it see how many questions there are, see `repository/ids.rs`.
 /// The rows of a question come in the order of the statement: nothing is done to them
 /// behind it.
-fn of_several(sql: &str, parameters: usize) -> String {
+pub fn of_several(sql: &str, parameters: usize) -> String {
     let list =
         |form: &dyn Fn(usize) -> String| (1..=parameters).map(form).collect::<Vec<_>>().join(", ");
     let (arrays, names) = (list(&|n| format!("(SELECT ${n})")), list(&|n| format!("p{n}")));

@@ -1,12 +1,14 @@
 //! Lists in order of creation: by index, and by cursor.
 
+use futures::future::join;
+
 use super::super::client::Client;
 use super::super::error::Error;
 use super::super::parameters::Parameters;
 use super::super::stored::Stored;
 use super::scan::{Scan, Search, count, read};
 use super::{Found, Page};
-use crate::model::{Position, Slice};
+use crate::model::{Condition, Position, Slice};
 
 pub async fn by_index(
     client: &Client,
@@ -37,21 +39,37 @@ async fn counted(
     skip: u64,
     wanted: u64,
 ) -> Result<(u64, Vec<Stored>), Error> {
-    let page = async || {
-        let slice = Slice { after: None, skip, limit: wanted };
-        read(client, search.of, &search.condition, slice).await
-    };
-    if skip > 0 || wanted == 0 {
-        let matching = count(client, search).await?;
-        let is_empty = wanted == 0 || skip >= matching;
-        return Ok((matching, if is_empty { Vec::new() } else { page().await? }));
+    if wanted == 0 {
+        return Ok((count(client, search).await?, Vec::new()));
     }
-    let found = page().await?;
-    // A first page that is not full is all there is, as nearly always where an
-    // identity provider looks for one user: nothing is left to be counted.
+    let slice = Slice { after: None, skip, limit: wanted };
+    // Of a whole directory the first page is nearly always full.
+    let (counted, found) = if skip > 0 || search.condition == Condition::All {
+        let (counted, found) = counted_with(client, search, slice).await?;
+        (Some(counted), found)
+    } else {
+        (None, read(client, search.of, &search.condition, slice).await?)
+    };
     let shown = found.len() as u64;
-    let matching = if shown < wanted { shown } else { count(client, search).await? };
+    // What is not full is the last page, as nearly always where an identity provider looks
+    // for one user: nothing is left to be counted. An empty one may be far behind it.
+    let matching = match counted {
+        _ if shown < wanted && (shown > 0 || skip == 0) => skip + shown,
+        Some(counted) => counted,
+        None => count(client, search).await?,
+    };
     Ok((matching, found))
+}
+
+/// How many there are in all, and a part of them, both asked for at the same time.
+async fn counted_with(
+    client: &Client,
+    search: &Search,
+    slice: Slice,
+) -> Result<(u64, Vec<Stored>), Error> {
+    let part = read(client, search.of, &search.condition, slice);
+    let (matching, part) = join(count(client, search), part).await;
+    Ok((matching?, part?))
 }
 
 /// What takes reading all that the store finds.
@@ -88,8 +106,7 @@ pub async fn by_cursor(
         // One more than asked for tells whether there is a next page.
         let (matching, behind) = if search.rest.is_none() {
             let slice = Slice { after: cursor, skip: 0, limit: wanted + 1 };
-            let behind = read(client, search.of, &search.condition, slice).await?;
-            (count(client, search).await?, behind)
+            counted_with(client, search, slice).await?
         } else {
             scanned_behind(client, search, cursor, wanted + 1).await?
         };
