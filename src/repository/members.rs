@@ -1,20 +1,15 @@
-//! Who is in which group, and who may be. How that changes is in
-//! `member_changes`.
-
-#[cfg(test)]
-mod tests;
+//! Who is in a group, and who may be. How that changes is in `member_changes`, and
+//! which groups a user is in, in `memberships`.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
-use sea_orm::DbBackend;
 use uuid::Uuid;
 
 use super::connection::{Rows, from_row};
 use super::entity::{group, user};
-use super::ids::{among, taken_apart, together, value};
+use super::ids::{among, value};
 use super::{Error, Read, Result, Write, resources};
-use crate::model::{ConfigurationId, Document, GroupId, GroupOf, Member, MemberId, UserId};
+use crate::model::{ConfigurationId, Document, GroupId, Member, MemberId};
 
 pub(super) const USER: i64 = 0;
 pub(super) const GROUP: i64 = 1;
@@ -40,29 +35,6 @@ impl Read {
         group: GroupId,
     ) -> Result<Option<u64>> {
         member_count(&self.connection, configuration, group).await
-    }
-
-    /// The groups that these users are in directly, each once, in order of their
-    /// ids.
-    pub async fn groups_of(
-        &self,
-        configuration: ConfigurationId,
-        users: &[UserId],
-    ) -> Result<Vec<GroupOf>> {
-        if users.is_empty() {
-            return Ok(Vec::new());
-        }
-        let backend = self.connection.backend();
-        let ids = value(backend, users.iter().map(|user| user.as_uuid()));
-        let (sql, values) = (groups_of(backend), [configuration.as_uuid().into(), ids]);
-        let rows: Vec<GroupRow> = match users {
-            [_] => self.connection.query_often(sql, values).await?,
-            // Who asks for one user does not wait for the groups of a page.
-            _ => self.connection.query(sql, values).await?,
-        };
-        let mut groups: Vec<_> = rows.into_iter().map(GroupOf::try_from).collect::<Result<_>>()?;
-        groups.sort_unstable_by_key(|group| group.id);
-        Ok(groups)
     }
 }
 
@@ -213,37 +185,6 @@ async fn members<C: Rows>(
     rows.into_iter().map(Member::try_from).collect()
 }
 
-/// See [`Read::groups_of`]. Written out once for all requests.
-fn groups_of(backend: DbBackend) -> &'static str {
-    static ON_SQLITE: LazyLock<String> = LazyLock::new(|| groups_of_on(DbBackend::Sqlite));
-    static ON_POSTGRES: LazyLock<String> = LazyLock::new(|| groups_of_on(DbBackend::Postgres));
-    match backend {
-        DbBackend::Sqlite => &ON_SQLITE,
-        _ => &ON_POSTGRES,
-    }
-}
-
-fn groups_of_on(backend: DbBackend) -> String {
-    // Many users of a page are in the same groups. And not as a join: PostgreSQL
-    // would rather read all groups there are than look those up. A `+` keeps
-    // SQLite from walking all memberships in the order of groups.
-    let plus = match backend {
-        DbBackend::Sqlite => "+",
-        _ => "",
-    };
-    format!(
-        "SELECT held.group_id, {}, \
-             (SELECT document FROM scim_groups AS groups \
-              WHERE groups.configuration_id = held.configuration_id \
-                AND groups.id = held.group_id) \
-         FROM scim_group_members AS held \
-         WHERE held.configuration_id = $1 AND held.member_id{} \
-         GROUP BY held.configuration_id, {plus}held.group_id",
-        together(backend, "held.member_id"),
-        among(backend, "$2")
-    )
-}
-
 async fn member_count<C: Rows>(
     connection: &C,
     configuration: ConfigurationId,
@@ -271,31 +212,11 @@ struct MemberRow {
 
 from_row!(MemberRow { id, document });
 
-struct GroupRow {
-    id: Uuid,
-    users: Vec<u8>,
-    document: Document,
-}
-
-from_row!(GroupRow { id, users, document });
-
 impl TryFrom<MemberRow> for Member {
     type Error = Error;
 
     fn try_from(row: MemberRow) -> Result<Self> {
         Ok(Self { id: row.id.try_into()?, document: row.document })
-    }
-}
-
-impl TryFrom<GroupRow> for GroupOf {
-    type Error = Error;
-
-    fn try_from(row: GroupRow) -> Result<Self> {
-        Ok(Self {
-            id: row.id.into(),
-            document: row.document,
-            users: taken_apart(&row.users)?.into_iter().map(UserId::from).collect(),
-        })
     }
 }
 

@@ -28,6 +28,7 @@ mod linking;
 mod locks;
 mod member_changes;
 mod members;
+mod memberships;
 mod migration;
 mod names;
 mod news;

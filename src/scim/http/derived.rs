@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::client::Client;
 use super::error::Error;
 use super::stored::CORRUPT;
-use crate::model::{GroupId, Member, MemberId, UserId};
+use crate::model::{GroupId, GroupOf, Member, MemberId, UserId};
 use crate::repository::Write;
 use crate::scim::protocol::resource::{self, NotOurs, Reference};
 use crate::scim::protocol::schema::{GROUP, ResourceType, USER};
@@ -65,8 +65,17 @@ pub async fn derive(client: &Client, of: &ResourceType, ids: &[Uuid]) -> Result<
 async fn groups_of(client: &Client, users: &[Uuid]) -> Result<Derived, Error> {
     let ids: Vec<_> = users.iter().copied().map(UserId::from).collect();
     let groups = client.repository.read().groups_of(client.configuration, &ids).await?;
+    shown_groups(client, users, groups)
+}
+
+/// The same where their groups are known. Those of others are left out.
+pub fn shown_groups(
+    client: &Client,
+    users: &[Uuid],
+    groups: Vec<GroupOf>,
+) -> Result<Derived, Error> {
     // Ids are ours: nobody chooses them so that they would collide.
-    let places: HashMap<UserId, usize> = ids.iter().copied().zip(0..).collect();
+    let places: HashMap<UserId, usize> = users.iter().copied().map(UserId::from).zip(0..).collect();
     let mut elements = Vec::with_capacity(groups.len());
     for group in groups {
         let reference = reference(client, group.id.as_uuid(), &GROUP, &group.document)?;

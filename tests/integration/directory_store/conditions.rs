@@ -119,6 +119,11 @@ async fn what_is_searched_for_is_read_and_nothing_else_on_postgres() {
         read.count(ResourceKind::User, configuration, &Condition::All).await.unwrap();
         read.count(ResourceKind::User, configuration, &Condition::Active(true)).await.unwrap();
         read.groups_of(configuration, &users[..10]).await.unwrap();
+        let name = Condition::UserName("user7".to_owned());
+        assert_eq!(
+            read.groups_of_user_named(configuration, &name).await.unwrap().unwrap().len(),
+            2
+        );
     })
     .await;
     assert!(rows < 100, "{rows} rows were read");

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use scimd::model::{GroupId, MemberChange, MemberId};
+use scimd::model::{Condition, DatabaseUrl, GroupId, MemberChange, MemberId};
 use uuid::Uuid;
 
-use super::{configuration, create_group, create_named};
+use super::{EVERYTHING, configuration, create_group, create_named};
 use crate::harness::{TestServer, on_both_engines};
 
 on_both_engines! {
@@ -73,6 +73,30 @@ on_both_engines! {
         assert_eq!(BTreeSet::from_iter(&group.users), BTreeSet::from([&ann, &bob]));
         assert_eq!(group.users.len(), 2);
         assert_eq!(read.groups_of(configuration, &[]).await.unwrap(), []);
+    }
+
+    async fn the_groups_of_a_named_user_are_those_of_that_user(server: TestServer) {
+        let (own, other) = (configuration(&server.repository).await, configuration(&server.repository).await);
+        for configuration in [own, other] {
+            let ann = create_named(&server.repository, configuration, "ann").await;
+            let bob = create_named(&server.repository, configuration, "bob").await;
+            let both = create_group(&server.repository, configuration, "both", [MemberId::User(ann), MemberId::User(bob)]).await;
+            create_group(&server.repository, configuration, "above", [MemberId::Group(both), MemberId::User(bob)]).await;
+            create_group(&server.repository, configuration, "ann's", [MemberId::User(ann)]).await;
+        }
+        let read = server.repository.read();
+        let by_name = |name: &str| Condition::UserName(name.to_owned());
+        let ann = read.users(own, &by_name("ann"), EVERYTHING).await.unwrap().remove(0);
+        let groups = read.groups_of(own, &[ann.id]).await.unwrap();
+        assert_eq!(groups.len(), 2);
+        let found = async |condition: Condition| read.groups_of_user_named(own, &condition).await.unwrap();
+        // Where statements run one after the other there is nothing to be gained.
+        let is_postgres = matches!(server.database.url, DatabaseUrl::Postgres(_));
+        assert_eq!(found(by_name("ann")).await, is_postgres.then_some(groups));
+        assert_eq!(found(by_name("nobody")).await, is_postgres.then_some(Vec::new()));
+        for other in [by_name("a\0"), Condition::Id(ann.id.as_uuid()), Condition::All] {
+            assert_eq!(found(other).await, None);
+        }
     }
 
     async fn a_group_that_would_close_a_circle_is_told(server: TestServer) {

@@ -13,6 +13,7 @@ on_both_engines! {
         for (filter, names) in [
             // What identity providers search by.
             (r#"userName eq "ANN@X""#, vec![ann]),
+            (r#"userName eq "ann@x\u0000""#, vec![]),
             (r#"externalId eq "a""#, vec![bob]),
             (r#"emails.value eq "ann@work.X""#, vec![ann]),
             (r#"emails eq "ann@home.y""#, vec![ann]),
