@@ -41,19 +41,27 @@ pub fn open(url: &str, readers: usize) -> anyhow::Result<Vec<Lane>> {
 }
 
 impl Lane {
+    /// For each of the subjects; in one transaction for all, where it is one.
     pub fn run(
         &self,
         step: &Step,
         constants: &Constants,
-        subject: &mut Subject,
+        subjects: &mut [Subject],
     ) -> anyhow::Result<()> {
         match step {
-            Step::Alone(statement) => run(&self.reader, statement, constants, subject),
+            Step::Alone(statement) => {
+                for subject in subjects {
+                    run(&self.reader, statement, constants, subject)?;
+                }
+                Ok(())
+            }
             Step::Transaction { begin, statements, commit } => {
                 let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
                 writer.prepare_cached(begin)?.execute([])?;
-                for statement in statements {
-                    run(&writer, statement, constants, subject)?;
+                for subject in subjects {
+                    for statement in statements {
+                        run(&writer, statement, constants, subject)?;
+                    }
                 }
                 writer.prepare_cached(commit)?.execute([])?;
                 Ok(())

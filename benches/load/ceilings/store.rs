@@ -63,9 +63,15 @@ impl Lane {
         match self {
             Self::SqlxSqlite(lane) => lane.run(step, constants, &mut subjects[0]).await,
             Self::SqlxPostgres(lane) => lane.run(step, constants, subjects).await,
-            Self::Sqlite(lane) => lane.run(step, constants, &mut subjects[0]),
+            Self::Sqlite(lane) => lane.run(step, constants, subjects),
             Self::Postgres(lane) => lane.run(step, constants, subjects).await,
         }
+    }
+
+    /// Whether it makes one of a step for several subjects: a statement that takes arrays,
+    /// on SQLite a transaction.
+    fn takes_several(&self, step: &Step) -> bool {
+        step.is_for_several() || matches!(self, Self::Sqlite(_))
     }
 
     /// Whether it blocks the thread that it runs on.
@@ -183,7 +189,7 @@ impl Worker {
                     if self.only_transactions && !matches!(step, Step::Transaction { .. }) {
                         continue;
                     }
-                    let size = if step.is_for_several() { subjects.len() } else { 1 };
+                    let size = if self.lane.takes_several(step) { subjects.len() } else { 1 };
                     for subjects in subjects.chunks_mut(size) {
                         self.lane.run(step, &self.constants, subjects).await?;
                     }
