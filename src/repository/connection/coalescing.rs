@@ -15,27 +15,29 @@
 //! All who are asked for together are answered when all rows have come. So this is for
 //! statements that answer with few.
 
+mod lines;
 mod questions;
 
 use std::mem;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use foldhash::HashMap;
 use sea_orm::Value;
 use sea_orm::sqlx::Postgres;
 use tokio::sync::oneshot;
 use tokio::task;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
+use self::lines::{Asked, Line, Lines};
+pub use self::lines::{Text, text};
 use self::questions::{Answered, ask, ask_all, of_several};
 use super::failure::Failure;
 use super::pool::Pool;
 use super::rows::FromRow;
 
 /// How long a statement is waited for before another is run beside it: one that takes
-/// longer has met something that need not be in the way of the next.
+/// longer has met something that need not be in the way of the next. It may be twice as
+/// long before that is noticed.
 const PATIENCE: Duration = Duration::from_millis(10);
 /// How many are asked for by one statement.
 const LARGEST: usize = 64;
@@ -43,58 +45,7 @@ const LARGEST: usize = 64;
 /// Statements that every request runs, and who waits for which.
 pub struct Coalescing {
     pool: Arc<Pool<Postgres>>,
-    lines: Mutex<HashMap<Text, Line>>,
-}
-
-/// Where the text of a statement is, and how long, which is written out once for the
-/// program: to look for it by what it says takes longer. One that is there twice has
-/// two lines.
-pub type Text = (usize, usize);
-
-pub fn text(sql: &'static str) -> Text {
-    (sql.as_ptr().addr(), sql.len())
-}
-
-/// Those who ask one statement.
-#[derive(Default)]
-struct Line {
-    /// When each of the rounds began that are not at their end.
-    under_way: Vec<Instant>,
-    waiting: Vec<Asked>,
-    /// Whether the last one was for several.
-    is_busy: bool,
-    /// The statement for several, once there have been.
-    of_several: Option<Arc<str>>,
-}
-
-impl Line {
-    /// Whether there is a round to wait for.
-    fn is_moving(&self) -> bool {
-        self.under_way.iter().any(|since| since.elapsed() < PATIENCE)
-    }
-
-    fn begin(&mut self) -> Instant {
-        let now = Instant::now();
-        self.under_way.push(now);
-        now
-    }
-
-    fn end(&mut self, began: Instant) {
-        if let Some(place) = self.under_way.iter().position(|since| *since == began) {
-            self.under_way.swap_remove(place);
-        }
-    }
-
-    /// Leaves out who has gone away.
-    fn waiting(&mut self) -> &mut Vec<Asked> {
-        self.waiting.retain(|asked| !asked.answer.is_closed());
-        &mut self.waiting
-    }
-}
-
-struct Asked {
-    values: Vec<Value>,
-    answer: oneshot::Sender<Answer>,
+    lines: Mutex<Lines>,
 }
 
 /// What becomes of somebody who waited.
@@ -141,10 +92,13 @@ impl Coalescing {
         values: &[Value],
     ) -> Result<Round, oneshot::Receiver<Answer>> {
         let mut lines = self.lines();
-        let line = lines.entry(text(sql)).or_default();
+        let line = lines.line(sql);
         if line.is_moving() {
             let (answer, receiver) = oneshot::channel();
-            line.waiting.push(Asked { values: values.to_vec(), answer });
+            line.wait(Asked { values: values.to_vec(), answer });
+            if lines.are_unwatched() {
+                tokio::spawn(Arc::clone(self).watch());
+            }
             return Err(receiver);
         }
         Ok(Round { coalescing: Arc::clone(self), sql, began: line.begin() })
@@ -154,20 +108,37 @@ impl Coalescing {
     fn hand_on(self: &Arc<Self>, sql: &'static str) {
         let (next, began) = {
             let mut lines = self.lines();
-            let line = lines.entry(text(sql)).or_default();
+            let line = lines.line(sql);
             // One after the other: two side by side would be for half as many each.
-            if line.is_moving() || line.waiting().is_empty() {
+            if line.is_moving() {
                 return;
             }
+            let Some(next) = line.next() else { return };
             line.is_busy = true;
-            (line.waiting.remove(0), line.begin())
+            (next, line.begin())
         };
         let round = Round { coalescing: Arc::clone(self), sql, began };
         // Who has gone away just now gives it back, and so on.
         let _ = next.answer.send(Answer::Round(round));
     }
 
-    fn lines(&self) -> MutexGuard<'_, HashMap<Text, Line>> {
+    /// Sees to it that nobody waits for long for a statement that is not for them, until
+    /// nobody waits at all. One for all statements: a timer of each would wake a thread
+    /// for nothing in every tenth request.
+    async fn watch(self: Arc<Self>) {
+        loop {
+            sleep(PATIENCE).await;
+            let waited_for = self.lines().waited_for();
+            if waited_for.is_empty() {
+                return;
+            }
+            for sql in waited_for {
+                self.hand_on(sql);
+            }
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
         // Nothing that is done under the lock can leave it half done.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -189,7 +160,7 @@ impl Round {
             task::yield_now().await;
         }
         match self.others(values.len()) {
-            None => self.watched(ask(&self.coalescing.pool, self.sql, values)).await,
+            None => ask(&self.coalescing.pool, self.sql, values).await,
             Some((of_several, others)) => self.ask_with(values, &of_several, others).await,
         }
     }
@@ -212,8 +183,7 @@ impl Round {
             }
         }
         let pool = Arc::clone(&self.coalescing.pool);
-        let outcome = self.watched(ask_all(&pool, self.sql, of_several, &questions)).await;
-        match outcome {
+        match ask_all(&pool, self.sql, of_several, &questions).await {
             Ok(answers) => {
                 for (other, place) in others {
                     // Who has gone away needs no answer.
@@ -239,18 +209,6 @@ impl Round {
         }
     }
 
-    /// Waits for a statement; nobody else does for longer than [`PATIENCE`].
-    async fn watched<T>(&self, statement: impl Future<Output = T>) -> T {
-        let mut statement = pin!(statement);
-        match timeout(PATIENCE, statement.as_mut()).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => {
-                self.coalescing.hand_on(self.sql);
-                statement.await
-            }
-        }
-    }
-
     fn is_busy(&self) -> bool {
         self.line(|line| line.is_busy)
     }
@@ -268,7 +226,7 @@ impl Round {
     }
 
     fn line<T>(&self, look: impl FnOnce(&mut Line) -> T) -> T {
-        look(self.coalescing.lines().entry(text(self.sql)).or_default())
+        look(self.coalescing.lines().line(self.sql))
     }
 }
 
