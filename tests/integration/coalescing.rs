@@ -199,6 +199,23 @@ on_both_engines! {
         assert_answered(questions(&askers)).await;
     }
 
+    async fn nobody_waits_for_a_statement_that_is_held_up(server: TestServer) {
+        let askers = askers(&server, 4).await;
+        let locked = Locked::table(&server, "scim_users").await;
+        let asked: Vec<_> = askers
+            .iter()
+            .map(|asker| get(&asker.tenant.scim, &format!("/Users/{}", asker.user)))
+            .collect();
+        // The first one asks alone. The others wait for that only for a moment.
+        if let Some(waiting) = locked.waiting().await {
+            assert!(waiting >= 2, "{waiting}");
+        }
+        locked.release().await;
+        for answer in join_all(asked).await {
+            assert_eq!(answer.unwrap().status, 200);
+        }
+    }
+
     async fn a_connection_that_is_lost_is_nothing_to_those_who_wait(server: TestServer) {
         let askers = askers(&server, 12).await;
         let locked = Locked::table(&server, "scim_users").await;

@@ -45,17 +45,27 @@ impl Locked {
     /// else go on; says how many it ended.
     pub async fn end_who_waits(self) -> Option<i64> {
         sleep(ARRIVAL).await;
-        let mut ended = None;
-        if let Some((connection, _)) = &self.held {
-            let query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            let query = Statement::from_string(DbBackend::Postgres, query);
-            let row = connection.query_one_raw(query).await.unwrap().unwrap();
-            ended = Some(row.try_get_by_index(0).unwrap());
-        }
+        let ended = self.of_those_who_wait("count(pg_terminate_backend(pid))").await;
         sleep(ARRIVAL).await;
         self.release().await;
         ended
+    }
+
+    /// Lets requests arrive, and says how many connections wait then.
+    pub async fn waiting(&self) -> Option<i64> {
+        sleep(ARRIVAL).await;
+        self.of_those_who_wait("count(*)").await
+    }
+
+    async fn of_those_who_wait(&self, aggregate: &str) -> Option<i64> {
+        let (connection, _) = self.held.as_ref()?;
+        let query = format!(
+            "SELECT {aggregate} FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        );
+        let query = Statement::from_string(DbBackend::Postgres, query);
+        let row = connection.query_one_raw(query).await.unwrap().unwrap();
+        Some(row.try_get_by_index(0).unwrap())
     }
 
     /// Lets requests arrive, has some of them given up, and lets everybody else go on.
