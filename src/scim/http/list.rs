@@ -9,7 +9,7 @@ mod scan;
 mod sorted;
 
 use futures::future::join;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use self::scan::{Search, searches};
 use super::answer::Answer;
@@ -21,7 +21,6 @@ use super::stored::{Stored, kind};
 use crate::model::{GroupOf, ResourceKind};
 use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::ResourceType;
-use crate::scim::protocol::value::Object;
 
 /// What one answer shows.
 struct Page {
@@ -32,6 +31,19 @@ struct Page {
     /// Behind what the next page begins, if there is one, as a client hands it
     /// back.
     next: Option<String>,
+}
+
+/// What stands before the resources of a list (RFC 7644 3.4.2, RFC 9865 2).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    schemas: [&'static str; 1],
+    total_results: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_index: Option<u64>,
+    items_per_page: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<&'a str>,
 }
 
 /// A resource of some type.
@@ -48,20 +60,14 @@ pub async fn list(
     let groups = groups_ahead(client, &searches, parameters);
     let (page, groups) = join(page, groups).await;
     let (page, groups) = (page?, groups?);
-    let mut response = Object::new();
-    response.insert(
-        "schemas".to_owned(),
-        json!(["urn:ietf:params:scim:api:messages:2.0:ListResponse"]),
-    );
-    response.insert("totalResults".to_owned(), json!(page.total));
-    if parameters.cursor.is_none() {
-        response.insert("startIndex".to_owned(), json!(parameters.start_index));
-    }
-    response.insert("itemsPerPage".to_owned(), json!(page.found.len()));
-    if let Some(next) = page.next {
-        response.insert("nextCursor".to_owned(), json!(next));
-    }
-    let mut json = Value::Object(response).to_string().into_bytes();
+    let head = Head {
+        schemas: ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+        total_results: page.total,
+        start_index: parameters.cursor.is_none().then_some(parameters.start_index),
+        items_per_page: page.found.len(),
+        next_cursor: page.next.as_deref(),
+    };
+    let mut json = serde_json::to_vec(&head).expect("numbers and text have a JSON form");
     // The end of the object, to which there is one more to come.
     json.pop();
     json.extend_from_slice(b",\"Resources\":[");
