@@ -25,6 +25,16 @@ const CHANGES_BEFORE: u64 = 50_000;
 /// How many seconds they may take.
 const LONGEST: f64 = 60.0;
 
+/// The smallest directory, whose server takes turns with that of a larger one: what the
+/// machine does otherwise is the same for both then.
+pub struct Smallest {
+    pub world: World,
+    pub server: Server,
+    counters: Arc<Counters>,
+    /// What was measured there.
+    operations: Vec<String>,
+}
+
 pub struct Bench<'a> {
     options: &'a Options,
     world: &'a World,
@@ -84,6 +94,7 @@ impl<'a> Bench<'a> {
         &mut self,
         operation: &Operation,
         with_ceilings: bool,
+        smallest: Option<&Smallest>,
     ) -> anyhow::Result<Measured> {
         let recorded = self.recording[&operation.name].clone();
         let setup = Setup::Constant { operation: operation.clone(), recorded };
@@ -96,6 +107,12 @@ impl<'a> Bench<'a> {
         let mut all = Vec::new();
         for _ in 0..rounds {
             let server = self.load(operation, &span).await?;
+            let in_smallest = match smallest {
+                Some(smallest) if smallest.operations.contains(&operation.name) => {
+                    Some(self.load_other(smallest, operation, &span).await?)
+                }
+                _ => None,
+            };
             let mut ceilings = None;
             if with_ceilings {
                 let counters = Counters::new(Source::Recorder);
@@ -107,7 +124,7 @@ impl<'a> Bench<'a> {
                 let driver = self.driver.order(&order).await?;
                 ceilings = Some(Ceilings { constant, sqlx, driver });
             }
-            all.push(Round { server, ceilings });
+            all.push(Round { server, smallest: in_smallest, ceilings });
         }
         Ok(Measured::new(operation, all))
     }
@@ -155,10 +172,29 @@ impl<'a> Bench<'a> {
                 figures.push(straight.order(&order).await?);
             }
         }
-        let all = |figures: Figures| figures.cpu + figures.database_cpu;
         let [server, told, untold] =
-            [&server, &with, &without].map(|figures| all(Figures::median(figures)));
+            [&server, &with, &without].map(|figures| Figures::median(figures).all_cpu());
         Ok(EventCost { operation, server, told, untold })
+    }
+
+    /// Leaves the server, for others to be compared with.
+    pub fn end(self, operations: &[Operation]) -> Smallest {
+        Smallest {
+            world: self.world.clone(),
+            server: self.server,
+            counters: self.counters,
+            operations: operations.iter().map(|operation| operation.name.clone()).collect(),
+        }
+    }
+
+    async fn load_other(
+        &self,
+        of: &Smallest,
+        operation: &Operation,
+        span: &Span,
+    ) -> anyhow::Result<Figures> {
+        let target = of.server.target(self.database);
+        driver::run(&target, &of.world, operation, &of.counters, self.seed, span).await
     }
 
     async fn load(&mut self, operation: &Operation, span: &Span) -> anyhow::Result<Figures> {

@@ -12,7 +12,7 @@ use crate::gauge::Span;
 use crate::measure::peak_memory;
 use crate::operations::{Action, Operation};
 use crate::options::Options;
-use crate::postgres::{DATABASE_OF_RUN, Postgres};
+use crate::postgres::{Postgres, database_of_run};
 use crate::record::Recording;
 use crate::results::Memory;
 use crate::server::{Log, Server, home};
@@ -72,7 +72,7 @@ pub async fn pgbench(
         .args(["-p", &postgres.port().to_string(), "-T", &seconds.to_string()])
         .arg("-f")
         .arg(script)
-        .arg(DATABASE_OF_RUN)
+        .arg(database_of_run(world.directory.users))
         .stdin(Stdio::null())
         .output()
         .await?;

@@ -27,6 +27,11 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// CPU time of both, in microseconds.
+    pub fn all_cpu(&self) -> f64 {
+        self.cpu + self.database_cpu
+    }
+
     /// What was measured between two readings of the CPU time, within `wall`.
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     pub fn new(latencies: &Latencies, before: Cpu, after: Cpu, wall: Duration) -> Self {

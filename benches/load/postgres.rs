@@ -53,8 +53,10 @@ cat >/dev/null
 pub const SETTINGS: &str = "shared_buffers a quarter of the memory, max_wal_size=8GB, fsync=on, \
      synchronous_commit=on";
 
-/// The database that a run is about.
-pub const DATABASE_OF_RUN: &str = "bench_run";
+/// The database that a run is about, with so many users. There may be two at a time.
+pub fn database_of_run(users: u64) -> String {
+    format!("bench_run_{users}")
+}
 
 /// A running PostgreSQL. Dropped, it is shut down.
 pub struct Postgres {

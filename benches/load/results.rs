@@ -64,6 +64,8 @@ pub struct Measured {
 #[derive(Clone, Copy, Debug)]
 pub struct Round {
     pub server: Figures,
+    /// The same in the smallest directory, where this is another.
+    pub smallest: Option<Figures>,
     pub ceilings: Option<Ceilings>,
 }
 
@@ -125,6 +127,15 @@ pub struct Memory {
     pub peak: u64,
 }
 
+/// What the smallest directory costs, and how many times that a larger one.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth {
+    /// In microseconds of CPU time.
+    pub smallest: f64,
+    /// The middle of all rounds.
+    pub ratio: f64,
+}
+
 /// How many times the sum of its parts something costs: the middle of all
 /// rounds, each of which compares what was measured at about the same time, and
 /// the ends.
@@ -164,6 +175,17 @@ impl Measured {
     /// Beside the stack and the statements through the driver.
     pub fn ratio_to_driver(&self) -> Option<Ratio> {
         self.ratio_to(|parts| parts.driver.cpu)
+    }
+
+    /// What an operation costs in all, beside the same in the smallest directory.
+    pub fn growth(&self) -> Option<Growth> {
+        let pairs = self.rounds.iter().filter_map(|round| Some((round.smallest?, round.server)));
+        let pairs: Vec<_> =
+            pairs.map(|(small, large)| (small.all_cpu(), large.all_cpu())).collect();
+        (!pairs.is_empty()).then(|| Growth {
+            smallest: median(pairs.iter().map(|(small, _)| *small).collect()),
+            ratio: median(pairs.iter().map(|(small, large)| large / small).collect()),
+        })
     }
 
     fn ratio_to(&self, statements: fn(&Ceilings) -> f64) -> Option<Ratio> {

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Smallest};
 use crate::directory::Directory;
 use crate::extras;
 use crate::feed;
@@ -10,7 +10,7 @@ use crate::generate;
 use crate::measure::peak_memory;
 use crate::operations::{Action, Operation, grouped};
 use crate::options::{Engine, Options};
-use crate::postgres::{DATABASE_OF_RUN, Postgres};
+use crate::postgres::{Postgres, database_of_run};
 use crate::record::record;
 use crate::report;
 use crate::results::{Database, Machine, Measured, Memory, Results};
@@ -39,14 +39,19 @@ pub async fn all(options: &Options) -> anyhow::Result<()> {
     }
     for engine in options.engines() {
         let postgres = (engine == Engine::Postgres).then(Postgres::start).transpose()?;
+        let mut smallest = None;
         for users in &options.users {
             // Some are measured at the ends only.
             if let Some((database, memory)) =
-                size(options, engine, postgres.as_ref(), *users).await?
+                size(options, engine, postgres.as_ref(), *users, &mut smallest).await?
             {
                 results.databases.push(database);
                 results.memory = memory.or(results.memory);
             }
+        }
+        if let Some(Smallest { world, server, .. }) = smallest {
+            server.stop().await?;
+            generate::remove(&world, postgres.as_ref()).await?;
         }
     }
     ensure!(!results.databases.is_empty(), "there is no operation like {:?}", options.only);
@@ -58,6 +63,7 @@ async fn size(
     engine: Engine,
     postgres: Option<&Postgres>,
     users: u64,
+    smallest: &mut Option<Smallest>,
 ) -> anyhow::Result<Option<(Database, Option<Memory>)>> {
     let directory = Directory { users, groups: options.groups.clone() };
     let (is_first, is_last) =
@@ -78,7 +84,7 @@ async fn size(
     server.stop().await?;
     let recording = record(&world, &operations).await?;
     if let Some(postgres) = postgres {
-        postgres.warm(DATABASE_OF_RUN).await?;
+        postgres.warm(&database_of_run(users)).await?;
     }
     let pgbench = match postgres {
         Some(postgres) if is_end => extras::pgbench(options, postgres, &world, &recording).await?,
@@ -92,7 +98,7 @@ async fn size(
     let mut event_costs = Vec::new();
     for operation in &operations {
         let with_ceilings = is_end && !options.is_between(operation);
-        let line = bench.operation(operation, with_ceilings).await?;
+        let line = bench.operation(operation, with_ceilings, smallest.as_ref()).await?;
         eprintln!("{}, {}: {}", engine.title(), grouped(users), told(&line));
         let writes = matches!(operation.action, Action::CreateUser | Action::PatchUser);
         if writes && is_end {
@@ -104,13 +110,17 @@ async fn size(
         measured.push(line);
     }
     let peak_memory = peak_memory(bench.server.process())?;
-    drop(bench);
-    let memory = if engine == Engine::Sqlite && is_last && options.only.is_empty() {
-        Some(extras::memory(options, &world).await?)
+    let ended = bench.end(&operations);
+    let mut memory = None;
+    if is_first && !is_last {
+        *smallest = Some(ended);
     } else {
-        None
-    };
-    generate::remove(&world, postgres).await?;
+        ended.server.stop().await?;
+        if engine == Engine::Sqlite && is_last && options.only.is_empty() {
+            memory = Some(extras::memory(options, &world).await?);
+        }
+        generate::remove(&world, postgres).await?;
+    }
     let version = match postgres {
         Some(postgres) => postgres.version().await?,
         None => rusqlite::version().to_owned(),

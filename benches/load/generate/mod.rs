@@ -19,7 +19,7 @@ pub use self::faithful::check as check_faithful;
 use self::rows::{Row, Table};
 use crate::directory::Directory;
 use crate::options::Engine;
-use crate::postgres::{DATABASE_OF_RUN as RUN, Postgres};
+use crate::postgres::{Postgres, database_of_run};
 use crate::server::{Log, Server, create_key, home};
 use crate::world::World;
 
@@ -42,13 +42,16 @@ pub async fn world(
 /// Removes such a copy.
 pub async fn remove(world: &World, postgres: Option<&Postgres>) -> anyhow::Result<()> {
     match world.engine {
-        Engine::Sqlite => remove_sqlite(&run_file()),
-        Engine::Postgres => postgres.context("PostgreSQL runs")?.drop_database(RUN).await,
+        Engine::Sqlite => remove_sqlite(&run_file(world.directory.users)),
+        Engine::Postgres => {
+            let name = database_of_run(world.directory.users);
+            postgres.context("PostgreSQL runs")?.drop_database(&name).await
+        }
     }
 }
 
-fn run_file() -> PathBuf {
-    home().join(format!("{RUN}.db"))
+fn run_file(users: u64) -> PathBuf {
+    home().join(format!("{}.db", database_of_run(users)))
 }
 
 /// A directory to be copied.
@@ -170,18 +173,21 @@ impl<'a> Template<'a> {
     }
 
     async fn copy(&self, world: World) -> anyhow::Result<World> {
+        let users = self.directory.users;
         let url = match self.engine {
             Engine::Sqlite => {
-                remove_sqlite(&run_file())?;
-                fs::copy(self.file(), run_file())?;
-                fs::File::open(run_file())?.sync_all()?;
-                sqlite_url(&run_file())
+                let file = run_file(users);
+                remove_sqlite(&file)?;
+                fs::copy(self.file(), &file)?;
+                fs::File::open(&file)?.sync_all()?;
+                sqlite_url(&file)
             }
             Engine::Postgres => {
                 let postgres = self.postgres()?;
-                postgres.create(RUN, &self.name).await?;
+                let name = database_of_run(users);
+                postgres.create(&name, &self.name).await?;
                 postgres.checkpoint().await?;
-                postgres.url(RUN)
+                postgres.url(&name)
             }
         };
         Ok(World { url, ..world })

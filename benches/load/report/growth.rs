@@ -1,12 +1,12 @@
 //! What grows with the directory and with groups, and what does not.
 
 use std::fmt::Write as _;
+use std::iter;
 
 use super::tables::{STRING, judged};
-use crate::measure::Figures;
 use crate::operations::{Action, grouped};
 use crate::options::Engine;
-use crate::results::{Database, Results};
+use crate::results::{Database, Measured, Results};
 
 /// At most so many times what it costs in the smallest directory.
 const GROWTH: f64 = 1.5;
@@ -16,26 +16,28 @@ const GROUP_GROWTH: f64 = 2.0;
 /// What grows with the directory.
 pub fn with_directory(results: &Results) -> String {
     let mut text = "### Growth with the directory\n\n\
-        CPU of one request in µs, of the server and of PostgreSQL together.\n\n"
+        CPU of one request in µs, of the server and of PostgreSQL together; the smallest and the \
+        largest directory in turn, round by round.\n\n"
         .to_owned();
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let sizes: Vec<_> = results.databases.iter().filter(|of| of.engine == engine).collect();
-        let (Some(first), Some(last)) = (sizes.first(), sizes.last()) else { continue };
+        let [first, .., last] = sizes.as_slice() else { continue };
         let heads = row(sizes.iter().map(|size| grouped(size.users)));
         let line = "---:|".repeat(sizes.len());
         writeln!(text, "| {} | {heads} | ratio | target |\n|---|{line}---:|---:|", engine.title())
             .expect(STRING);
         for measured in &first.operations {
             let name = &measured.operation.name;
-            let (Some(small), Some(large)) = (cost_of(first, name), cost_of(last, name)) else {
-                continue;
-            };
-            let cell = |size: &&Database| match cost_of(size, name) {
+            let largest = last.operations.iter().find(|other| other.operation.name == *name);
+            let Some(growth) = largest.and_then(Measured::growth) else { continue };
+            let others = sizes.iter().skip(1).map(|size| cost_of(size, name));
+            let costs = iter::once(Some(growth.smallest)).chain(others);
+            let cell = |cost: Option<f64>| match cost {
                 Some(cost) => format!("{cost:.0}"),
                 None => "–".to_owned(),
             };
-            let cells = row(sizes.iter().map(cell));
-            let ratio = judged(large / small, Some(GROWTH));
+            let cells = row(costs.map(cell));
+            let ratio = judged(growth.ratio, Some(GROWTH));
             writeln!(text, "| {} | {cells} | {ratio} | {GROWTH} |", measured.operation.title)
                 .expect(STRING);
         }
@@ -78,7 +80,7 @@ pub fn with_group(results: &Results) -> String {
 pub fn by_group(database: &Database) -> Vec<(&'static str, Vec<(u64, f64)>)> {
     let of = |wanted: fn(Action) -> Option<u64>| {
         let costs = database.operations.iter().filter_map(|measured| {
-            Some((wanted(measured.operation.action)?, total(&measured.server)))
+            Some((wanted(measured.operation.action)?, measured.server.all_cpu()))
         });
         costs.collect::<Vec<_>>()
     };
@@ -111,9 +113,5 @@ pub fn by_group(database: &Database) -> Vec<(&'static str, Vec<(u64, f64)>)> {
 /// What an operation costs in all.
 pub fn cost_of(database: &Database, name: &str) -> Option<f64> {
     let found = database.operations.iter().find(|measured| measured.operation.name == name);
-    found.map(|measured| total(&measured.server))
-}
-
-fn total(figures: &Figures) -> f64 {
-    figures.cpu + figures.database_cpu
+    found.map(|measured| measured.server.all_cpu())
 }

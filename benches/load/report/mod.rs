@@ -27,6 +27,7 @@ fn rounds(results: &Results) -> String {
             let operation = &measured.operation;
             for (round, measured) in measured.rounds.iter().enumerate() {
                 let mut parts = vec![("server", measured.server)];
+                parts.extend(measured.smallest.map(|smallest| ("smallest", smallest)));
                 if let Some(Ceilings { constant, sqlx, driver }) = measured.ceilings {
                     parts.extend([("constant", constant), ("sqlx", sqlx), ("driver", driver)]);
                 }
