@@ -49,14 +49,15 @@ impl Read {
                             WHERE users.configuration_id = $1 AND users.user_name_key = $2)";
             groups_of_those(DbBackend::Postgres, named)
         });
-        match (self.connection.backend(), simplified(ResourceKind::User, condition)) {
-            (DbBackend::Postgres, Condition::UserName(key)) => {
-                let values = [configuration.as_uuid().into(), key.into()];
-                let rows = self.connection.query_often(&ON_POSTGRES, values).await?;
-                in_order(rows).map(Some)
-            }
-            _ => Ok(None),
+        if self.connection.backend() == DbBackend::Sqlite {
+            return Ok(None);
         }
+        let Condition::UserName(key) = simplified(ResourceKind::User, condition) else {
+            return Ok(None);
+        };
+        let values = [configuration.as_uuid().into(), key.into()];
+        let rows = self.connection.query_often(&ON_POSTGRES, values).await?;
+        in_order(rows).map(Some)
     }
 }
 

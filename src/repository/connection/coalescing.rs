@@ -96,7 +96,7 @@ impl Coalescing {
         if line.is_moving() {
             let (answer, receiver) = oneshot::channel();
             line.wait(Asked { values: values.to_vec(), answer });
-            if lines.are_unwatched() {
+            if lines.take_watch() {
                 tokio::spawn(Arc::clone(self).watch());
             }
             return Err(receiver);

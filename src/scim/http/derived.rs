@@ -12,6 +12,7 @@ use super::error::Error;
 use super::stored::CORRUPT;
 use crate::model::{GroupId, GroupOf, Member, MemberId, UserId};
 use crate::repository::Write;
+use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::resource::{self, NotOurs, Reference};
 use crate::scim::protocol::schema::{GROUP, ResourceType, USER};
 
@@ -59,6 +60,20 @@ pub async fn derive(client: &Client, of: &ResourceType, ids: &[Uuid]) -> Result<
         ends.push(text.len());
     }
     Ok(Derived::new(text, ends))
+}
+
+/// The same where a client sees it, and nothing where not.
+pub async fn derive_if_shown(
+    client: &Client,
+    of: &ResourceType,
+    ids: &[Uuid],
+    projection: &Projection,
+) -> Result<Derived, Error> {
+    if projection.shows(derived_attribute(of)) {
+        derive(client, of, ids).await
+    } else {
+        Ok(Derived::default())
+    }
 }
 
 /// `groups` of each of these users, in their order.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use self::scan::{Search, searches};
 use super::answer::Answer;
 use super::client::Client;
-use super::derived::{Derived, derive, derived_attribute, shown_groups};
+use super::derived::{Derived, derive_if_shown, derived_attribute, shown_groups};
 use super::error::Error;
 use super::parameters::Parameters;
 use super::stored::{Stored, kind};
@@ -56,8 +56,9 @@ pub async fn list(
     parameters: &Parameters,
 ) -> Result<Answer, Error> {
     let searches = searches(types, parameters)?;
+    let projections: Vec<_> = types.iter().map(|of| parameters.projection(of)).collect();
     let page = page(client, &searches, parameters);
-    let groups = groups_ahead(client, &searches, parameters);
+    let groups = groups_ahead(client, &searches, &projections, parameters);
     let (page, groups) = join(page, groups).await;
     let (page, groups) = (page?, groups?);
     let head = Head {
@@ -71,7 +72,8 @@ pub async fn list(
     // The end of the object, to which there is one more to come.
     json.pop();
     json.extend_from_slice(b",\"Resources\":[");
-    write_resources(&mut json, client, types, &page.found, groups, parameters).await?;
+    let types = types.iter().copied().zip(projections);
+    write_resources(&mut json, client, types, &page.found, groups).await?;
     json.extend_from_slice(b"]}");
     Ok(Answer::written(json))
 }
@@ -96,13 +98,14 @@ async fn page(
 async fn groups_ahead(
     client: &Client,
     searches: &[Search],
+    projections: &[Projection],
     parameters: &Parameters,
 ) -> Result<Option<Vec<GroupOf>>, Error> {
-    match searches {
-        [Search { of, condition, rest: None }]
+    match (searches, projections) {
+        ([Search { of, condition, rest: None }], [projection])
             if kind(of) == ResourceKind::User
                 && parameters.count > 0
-                && parameters.projection(of).shows(derived_attribute(of)) =>
+                && projection.shows(derived_attribute(of)) =>
         {
             let store = client.repository.read();
             Ok(store.groups_of_user_named(client.configuration, condition).await?)
@@ -126,23 +129,17 @@ struct Shown {
 async fn write_resources(
     json: &mut Vec<u8>,
     client: &Client,
-    types: &[&'static ResourceType],
+    types: impl Iterator<Item = (&'static ResourceType, Projection)>,
     found: &[Found],
     mut groups: Option<Vec<GroupOf>>,
-    parameters: &Parameters,
 ) -> Result<(), Error> {
-    let mut shown = Vec::with_capacity(types.len());
-    for of in types {
-        let projection = parameters.projection(of);
-        let derived = if projection.shows(derived_attribute(of)) {
-            let own = found.iter().filter(|(type_, _)| type_.name == of.name);
-            let ids: Vec<_> = own.map(|(_, stored)| stored.id).collect();
-            match groups.take() {
-                Some(groups) => shown_groups(client, &ids, groups)?,
-                None => derive(client, of, &ids).await?,
-            }
-        } else {
-            Derived::default()
+    let mut shown = Vec::new();
+    for (of, projection) in types {
+        let own = found.iter().filter(|(type_, _)| type_.name == of.name);
+        let ids: Vec<_> = own.map(|(_, stored)| stored.id).collect();
+        let derived = match groups.take() {
+            Some(groups) => shown_groups(client, &ids, groups)?,
+            None => derive_if_shown(client, of, &ids, &projection).await?,
         };
         shown.push(Shown { of, projection, derived, written: 0 });
     }

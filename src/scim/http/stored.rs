@@ -7,7 +7,7 @@ use futures::future::join;
 
 use super::answer::Answer;
 use super::client::Client;
-use super::derived::{Derived, derive, derived_attribute};
+use super::derived::{Derived, derive_if_shown, derived_attribute};
 use super::error::Error;
 use crate::model::{Group, Position, Resource, ResourceKind, User};
 use crate::repository;
@@ -158,8 +158,8 @@ pub async fn find_with_derived(
 ) -> Result<(Stored, Derived), Error> {
     let derived = async {
         match id.parse() {
-            Ok(id) if projection.shows(derived_attribute(of)) => derive(client, of, &[id]).await,
-            _ => Ok(Derived::default()),
+            Ok(id) => derive_if_shown(client, of, &[id], projection).await,
+            Err(_) => Ok(Derived::default()),
         }
     };
     // To the end of both: a statement that is given up takes its connection along.
@@ -181,10 +181,6 @@ pub async fn shown(
     stored: &Stored,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let derived = if projection.shows(derived_attribute(of)) {
-        derive(client, of, &[stored.id]).await?
-    } else {
-        Derived::default()
-    };
+    let derived = derive_if_shown(client, of, &[stored.id], projection).await?;
     stored.answer(status, client, of, derived.of(0), projection)
 }

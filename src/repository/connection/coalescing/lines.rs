@@ -23,8 +23,8 @@ impl Lines {
         self.of.entry(text(sql)).or_insert_with(|| Line::new(sql))
     }
 
-    /// Whether whoever is to wait must begin to watch.
-    pub fn are_unwatched(&mut self) -> bool {
+    /// Takes over the watch. `false`: somebody has it already.
+    pub fn take_watch(&mut self) -> bool {
         !mem::replace(&mut self.are_watched, true)
     }
 

@@ -39,22 +39,26 @@ async fn counted(
     skip: u64,
     wanted: u64,
 ) -> Result<(u64, Vec<Stored>), Error> {
-    if wanted == 0 {
-        return Ok((count(client, search).await?, Vec::new()));
-    }
     let slice = Slice { after: None, skip, limit: wanted };
+    let page = async || read(client, search.of, &search.condition, slice).await;
+    if skip > 0 || wanted == 0 {
+        // First, for to skip all that there is takes as long as to walk through it.
+        let matching = count(client, search).await?;
+        let is_empty = wanted == 0 || skip >= matching;
+        return Ok((matching, if is_empty { Vec::new() } else { page().await? }));
+    }
     // Of a whole directory the first page is nearly always full.
-    let (counted, found) = if skip > 0 || search.condition == Condition::All {
+    let (counted, found) = if search.condition == Condition::All {
         let (counted, found) = counted_with(client, search, slice).await?;
         (Some(counted), found)
     } else {
-        (None, read(client, search.of, &search.condition, slice).await?)
+        (None, page().await?)
     };
     let shown = found.len() as u64;
-    // What is not full is the last page, as nearly always where an identity provider looks
-    // for one user: nothing is left to be counted. An empty one may be far behind it.
+    // A first page that is not full is all there is, as nearly always where an
+    // identity provider looks for one user: nothing is left to be counted.
     let matching = match counted {
-        _ if shown < wanted && (shown > 0 || skip == 0) => skip + shown,
+        _ if shown < wanted => shown,
         Some(counted) => counted,
         None => count(client, search).await?,
     };
