@@ -25,26 +25,30 @@ const CHANGES_BEFORE: u64 = 50_000;
 /// How many seconds they may take.
 const LONGEST: f64 = 60.0;
 
-/// The smallest directory, whose server takes turns with that of a larger one: what the
-/// machine does otherwise is the same for both then.
-pub struct Smallest {
+/// A directory with the server on it.
+pub struct Loaded {
     pub world: World,
     pub server: Server,
+    /// The process of the database server, if there is one.
+    database: Option<u32>,
     counters: Arc<Counters>,
-    /// What was measured there.
-    operations: Vec<String>,
+    /// The names of the operations that were measured on it.
+    measured: Vec<String>,
+}
+
+impl Loaded {
+    async fn load(&self, operation: &Operation, seed: u64, span: &Span) -> anyhow::Result<Figures> {
+        let target = self.server.target(self.database);
+        driver::run(&target, &self.world, operation, &self.counters, seed, span).await
+    }
 }
 
 pub struct Bench<'a> {
     options: &'a Options,
-    world: &'a World,
-    /// The process of the database server, if there is one.
-    database: Option<u32>,
+    pub loaded: Loaded,
     recording: Recording,
-    pub server: Server,
     sqlx: Ceiling,
     driver: Ceiling,
-    counters: Arc<Counters>,
     /// Another one for each measurement, so that none is about the same people.
     seed: u64,
 }
@@ -52,7 +56,7 @@ pub struct Bench<'a> {
 impl<'a> Bench<'a> {
     pub async fn start(
         options: &'a Options,
-        world: &'a World,
+        world: &World,
         database: Option<u32>,
         mut recording: Recording,
     ) -> anyhow::Result<Self> {
@@ -61,15 +65,19 @@ impl<'a> Bench<'a> {
             let (world, recording) = (world.clone(), recording.clone());
             Setup::Store { library, world, recording }
         };
-        Ok(Self {
+        let loaded = Loaded {
             server: Server::start(&world.url, Log::Default).await?,
+            world: world.clone(),
+            database,
+            counters: Counters::new(Source::Server),
+            measured: Vec::new(),
+        };
+        Ok(Self {
+            loaded,
             sqlx: Ceiling::start("sqlx", &store(Library::Sqlx))?,
             driver: Ceiling::start("driver", &store(Library::Driver))?,
-            counters: Counters::new(Source::Server),
             seed: 0,
             options,
-            world,
-            database,
             recording,
         })
     }
@@ -78,7 +86,7 @@ impl<'a> Bench<'a> {
     /// write what it does only at first, see [`CHANGES_BEFORE`].
     pub async fn warm_up(&mut self, operations: &[Operation]) -> anyhow::Result<()> {
         for operation in operations.iter().filter(|operation| operation.is_about_directory()) {
-            let changes = operation.action == Action::PatchUser && self.database.is_some();
+            let changes = operation.action == Action::PatchUser && self.loaded.database.is_some();
             let span = if changes && !self.options.quick {
                 Span { warm_up: 0.0, seconds: LONGEST, at_most: Some(CHANGES_BEFORE) }
             } else {
@@ -89,12 +97,13 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Measures an operation, round by round in turn with its ceilings.
+    /// Measures an operation, round by round in turn with its ceilings and with the
+    /// smallest directory: what the machine does otherwise is the same for all then.
     pub async fn operation(
         &mut self,
         operation: &Operation,
         with_ceilings: bool,
-        smallest: Option<&Smallest>,
+        smallest: Option<&Loaded>,
     ) -> anyhow::Result<Measured> {
         let recorded = self.recording[&operation.name].clone();
         let setup = Setup::Constant { operation: operation.clone(), recorded };
@@ -108,15 +117,15 @@ impl<'a> Bench<'a> {
         for _ in 0..rounds {
             let server = self.load(operation, &span).await?;
             let in_smallest = match smallest {
-                Some(smallest) if smallest.operations.contains(&operation.name) => {
-                    Some(self.load_other(smallest, operation, &span).await?)
+                Some(smallest) if smallest.measured.contains(&operation.name) => {
+                    Some(smallest.load(operation, self.seed, &span).await?)
                 }
                 _ => None,
             };
             let mut ceilings = None;
             if with_ceilings {
                 let counters = Counters::new(Source::Recorder);
-                let (world, seed) = (self.world, self.seed);
+                let (world, seed) = (&self.loaded.world, self.seed);
                 let load = driver::run(&stack_target, world, operation, &counters, seed, &span);
                 let constant = load.await?;
                 let order = self.order(operation, span, false);
@@ -126,6 +135,7 @@ impl<'a> Bench<'a> {
             }
             all.push(Round { server, smallest: in_smallest, ceilings });
         }
+        self.loaded.measured.push(operation.name.clone());
         Ok(Measured::new(operation, all))
     }
 
@@ -136,7 +146,7 @@ impl<'a> Bench<'a> {
         let (mut server, mut driver) = (Vec::new(), Vec::new());
         for _ in 0..self.options.rounds {
             server.push(self.load(&operation, &span).await?);
-            let only_transactions = self.database.is_none();
+            let only_transactions = self.loaded.database.is_none();
             let order = self.order(&operation, span, only_transactions);
             driver.push(self.driver.order(&order).await?);
         }
@@ -162,7 +172,7 @@ impl<'a> Bench<'a> {
                 let mut order = self.order(operation, span, false);
                 // The way that the server goes. On SQLite it commits 9 changes of 16 writers
                 // together, as its statements show.
-                let straight = if self.database.is_some() {
+                let straight = if self.loaded.database.is_some() {
                     order.together = writers;
                     &mut self.sqlx
                 } else {
@@ -177,34 +187,18 @@ impl<'a> Bench<'a> {
         Ok(EventCost { operation, server, told, untold })
     }
 
-    /// Leaves the server, for others to be compared with.
-    pub fn end(self, operations: &[Operation]) -> Smallest {
-        Smallest {
-            world: self.world.clone(),
-            server: self.server,
-            counters: self.counters,
-            operations: operations.iter().map(|operation| operation.name.clone()).collect(),
-        }
-    }
-
-    async fn load_other(
-        &self,
-        of: &Smallest,
-        operation: &Operation,
-        span: &Span,
-    ) -> anyhow::Result<Figures> {
-        let target = of.server.target(self.database);
-        driver::run(&target, &of.world, operation, &of.counters, self.seed, span).await
+    /// Ends the ceilings, and leaves the directory with its server.
+    pub fn end(self) -> Loaded {
+        self.loaded
     }
 
     async fn load(&mut self, operation: &Operation, span: &Span) -> anyhow::Result<Figures> {
         self.seed += 1;
-        let target = self.server.target(self.database);
-        driver::run(&target, self.world, operation, &self.counters, self.seed, span).await
+        self.loaded.load(operation, self.seed, span).await
     }
 
     fn order(&self, operation: &Operation, span: Span, only_transactions: bool) -> Order {
-        let (operation, seed, database) = (operation.clone(), self.seed, self.database);
+        let (operation, seed, database) = (operation.clone(), self.seed, self.loaded.database);
         Order { operation, seed, span, only_transactions, together: 0, database }
     }
 
@@ -216,7 +210,7 @@ impl<'a> Bench<'a> {
             // There may be no more to delete than is deleted meanwhile.
             warm_up: if deletes { 0.0 } else { self.options.seconds * 0.1 },
             seconds: self.options.seconds,
-            at_most: deletes.then(|| Counters::share(self.world) / measurements),
+            at_most: deletes.then(|| Counters::share(&self.loaded.world) / measurements),
         }
     }
 }

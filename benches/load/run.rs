@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 
-use crate::bench::{Bench, Smallest};
+use crate::bench::{Bench, Loaded};
 use crate::directory::Directory;
 use crate::extras;
 use crate::feed;
@@ -49,7 +49,7 @@ pub async fn all(options: &Options) -> anyhow::Result<()> {
                 results.memory = memory.or(results.memory);
             }
         }
-        if let Some(Smallest { world, server, .. }) = smallest {
+        if let Some(Loaded { world, server, .. }) = smallest {
             server.stop().await?;
             generate::remove(&world, postgres.as_ref()).await?;
         }
@@ -63,7 +63,7 @@ async fn size(
     engine: Engine,
     postgres: Option<&Postgres>,
     users: u64,
-    smallest: &mut Option<Smallest>,
+    smallest: &mut Option<Loaded>,
 ) -> anyhow::Result<Option<(Database, Option<Memory>)>> {
     let directory = Directory { users, groups: options.groups.clone() };
     let (is_first, is_last) =
@@ -109,13 +109,13 @@ async fn size(
         }
         measured.push(line);
     }
-    let peak_memory = peak_memory(bench.server.process())?;
-    let ended = bench.end(&operations);
+    let peak_memory = peak_memory(bench.loaded.server.process())?;
+    let loaded = bench.end();
     let mut memory = None;
     if is_first && !is_last {
-        *smallest = Some(ended);
+        *smallest = Some(loaded);
     } else {
-        ended.server.stop().await?;
+        loaded.server.stop().await?;
         if engine == Engine::Sqlite && is_last && options.only.is_empty() {
             memory = Some(extras::memory(options, &world).await?);
         }
