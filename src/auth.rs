@@ -1,15 +1,18 @@
 //! From a presented secret to who presents it, and what that one may do. The
 //! only authorisation rules of the service stand here.
 
+mod known;
+
+use std::future::Future;
 use std::sync::Arc;
 
+use self::known::Known;
 use crate::clock::Clock;
 use crate::model::{
-    ApiKey, ApiKeyId, Configuration, ConfigurationId, Instant, OrganizationId, Origin, RequestId,
-    Role, Scope,
+    ApiKey, ApiKeyId, ConfigurationId, Instant, OrganizationId, Origin, RequestId, Role, Scope,
 };
 use crate::repository::{self, Repository};
-use crate::token::{Kind, PlainToken};
+use crate::token::{Kind, PlainToken, TokenHash};
 
 /// Who calls the control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +58,10 @@ impl Caller {
 
 /// Who calls the SCIM server: an identity provider, by the token of one
 /// configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScimClient {
     /// The configuration that the token opened.
-    pub configuration: Configuration,
+    pub configuration: ConfigurationId,
 }
 
 /// Why a credential was refused.
@@ -90,43 +93,65 @@ pub enum Error {
     Repository(#[from] repository::Error),
 }
 
-/// Decides whom to let in.
+/// Decides whom to let in. Cheap to clone.
 #[derive(Clone)]
-pub struct Authenticator {
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
     repository: Repository,
     clock: Arc<dyn Clock>,
+    holders: Known<TokenHash, Holder>,
+    clients: Known<(ConfigurationId, TokenHash), ScimClient>,
+}
+
+/// What is always true of whoever shows a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Holder {
+    key: ApiKeyId,
+    scope: Scope,
+    role: Role,
 }
 
 impl Authenticator {
     /// An authenticator over the keys and tokens in `repository`.
     #[must_use]
     pub fn new(repository: Repository, clock: Arc<dyn Clock>) -> Self {
-        Self { repository, clock }
+        Self(Arc::new(Inner { repository, clock, holders: Known::new(), clients: Known::new() }))
     }
 
-    /// The caller behind an `Authorization` header of the control plane.
-    pub async fn caller(
+    /// Does `work` for the caller behind an `Authorization` header of the control
+    /// plane, if it may have that access. Of what reads, some may be done when the caller is
+    /// refused; nobody sees it.
+    pub async fn caller<F: Future>(
         &self,
         authorization: Option<&str>,
         request: RequestId,
-    ) -> Result<Caller, Error> {
-        match Credential::read(bearer(authorization)?) {
-            Credential::ApiKey(token) => self.caller_by_key(&token, request).await,
-            Credential::Unknown => Err(Error::Unknown),
-        }
+        access: Access,
+        work: impl FnOnce(Caller) -> F,
+    ) -> Result<F::Output, Error> {
+        let hash = match Credential::read(bearer(authorization)?) {
+            Credential::ApiKey(token) => token.hash(),
+            Credential::Unknown => return Err(Error::Unknown),
+        };
+        let caller = |Holder { key, scope, role }| Caller { key, scope, request, role };
+        let check = async {
+            let holder = self.holder(&hash).await?;
+            caller(holder).require(access).map(|()| holder)
+        };
+        self.0.holders.admit(hash, access, check, |holder| work(caller(holder))).await
     }
 
-    async fn caller_by_key(&self, token: &PlainToken, request: RequestId) -> Result<Caller, Error> {
-        let key = self.repository.read().api_key_of_token(&token.hash()).await?;
+    async fn holder(&self, hash: &TokenHash) -> Result<Holder, Error> {
+        let key = self.0.repository.read().api_key_of_token(hash).await?;
         let key = key.ok_or(Error::Unknown)?;
         self.refuse_ended(&key)?;
-        Ok(Caller { key: key.id, scope: key.scope, request, role: key.role })
+        Ok(Holder { key: key.id, scope: key.scope, role: key.role })
     }
 
     /// Refuses a caller who was let in before and whose key has ended since: for
     /// answers that go on for ever.
     pub async fn still(&self, caller: Caller) -> Result<(), Error> {
-        let key = self.repository.read().api_key(caller.key).await?;
+        let key = self.0.repository.read().api_key(caller.key).await?;
         self.refuse_ended(&key.ok_or(Error::Unknown)?)
     }
 
@@ -137,29 +162,40 @@ impl Authenticator {
         key.expires_at.map_or(Ok(()), |at| self.refuse_expired(at))
     }
 
-    /// The identity provider behind an `Authorization` header of the SCIM
-    /// server. A configuration that does not exist, an id that is none
-    /// (`None`), and a token that is not its own get the same answer.
-    pub async fn scim_client(
+    /// Does `work` for the identity provider behind an `Authorization` header of the
+    /// SCIM server, as [`Self::caller`] does. A configuration that does not exist, an id
+    /// that is none (`None`), and a token that is not its own get the same answer.
+    pub async fn scim_client<F: Future>(
         &self,
         configuration: Option<ConfigurationId>,
         authorization: Option<&str>,
-    ) -> Result<ScimClient, Error> {
+        access: Access,
+        work: impl FnOnce(ScimClient) -> F,
+    ) -> Result<F::Output, Error> {
         let token = PlainToken::parse(Kind::Scim, bearer(authorization)?)
             .map_err(|_malformed| Error::Unknown)?;
         let configuration = configuration.ok_or(Error::Unknown)?;
-        let configuration =
-            self.repository.read().configuration_of_token(configuration, &token.hash()).await?;
-        let configuration = configuration.ok_or(Error::Unknown)?;
+        let hash = token.hash();
+        let check = self.client_of(configuration, &hash);
+        self.0.clients.admit((configuration, hash), access, check, work).await
+    }
+
+    async fn client_of(
+        &self,
+        configuration: ConfigurationId,
+        hash: &TokenHash,
+    ) -> Result<ScimClient, Error> {
+        let found = self.0.repository.read().configuration_of_token(configuration, hash).await?;
+        let configuration = found.ok_or(Error::Unknown)?;
         self.refuse_expired(configuration.token_expires_at)?;
         if !configuration.enabled {
             return Err(Error::Disabled);
         }
-        Ok(ScimClient { configuration })
+        Ok(ScimClient { configuration: configuration.id })
     }
 
     fn refuse_expired(&self, at: Instant) -> Result<(), Error> {
-        if self.clock.now() < at { Ok(()) } else { Err(Error::Expired(at)) }
+        if self.0.clock.now() < at { Ok(()) } else { Err(Error::Expired(at)) }
     }
 }
 

@@ -159,7 +159,7 @@ impl Server {
             clock: self.clock,
             random: Arc::clone(&self.random),
             probes,
-            scim: scim::router(scim::Scim {
+            scim: scim::Endpoints::new(scim::Scim {
                 repository: self.repository.clone(),
                 authenticator: authenticator.clone(),
                 public_url: self.public_url,

@@ -7,4 +7,4 @@
 mod http;
 pub mod protocol;
 
-pub use http::{RateLimit, Scim, router};
+pub use http::{Endpoints, RateLimit, Scim};

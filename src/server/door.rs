@@ -16,6 +16,7 @@ use tracing::Instrument;
 use super::unread_body;
 use crate::clock::{Clock, Random};
 use crate::model::RequestId;
+use crate::scim::Endpoints;
 use crate::service::{Answer, Protocols};
 use crate::telemetry;
 
@@ -39,7 +40,7 @@ pub struct Inner {
     /// [`HEALTHZ`] and [`READYZ`], which are not logged.
     pub probes: Router,
     /// Everything below `/scim`.
-    pub scim: Router,
+    pub scim: Endpoints,
     /// Everything else.
     pub protocols: Protocols,
 }
@@ -96,7 +97,7 @@ impl Door {
             .strip_prefix("/scim")
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if is_scim {
-            self.0.scim.clone().call(request).boxed()
+            self.0.scim.clone().answer(request).boxed()
         } else {
             self.0.protocols.clone().answer(request)
         }

@@ -1,9 +1,12 @@
-//! Who calls, which is found out before anything of the request is read.
+//! Who calls. Of strangers' requests nothing is read.
 
+use std::future::Future;
+
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::response::Response;
-use connectrpc_axum::{ConnectError, ContextError, detect_protocol};
+use connectrpc_axum::{ConnectError, ContextError, RequestProtocol, detect_protocol};
 
 use super::error::Error;
 use super::methods::Method;
@@ -15,30 +18,49 @@ use crate::model::RequestId;
 #[derive(Clone, Copy, Debug)]
 pub struct Authenticated(pub Caller);
 
-/// Lets only such callers through to `method`.
-pub async fn authenticated(
+/// Does `work` for such callers only.
+pub async fn authenticated<F: Future>(
     authenticator: &Authenticator,
     method: Method,
     mut request: Request,
-) -> Result<Request, Response> {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    work: impl FnOnce(Request) -> F,
+) -> Result<F::Output, Response> {
+    let header = request.headers().get(AUTHORIZATION).cloned();
+    let header = header.as_ref().and_then(|value| value.to_str().ok());
     let id = *request.extensions().get::<RequestId>().expect("the server gives each request an id");
-    let caller = authenticator.caller(header, id).await;
-    match caller.and_then(|caller| caller.require(method.access).map(|()| caller)) {
-        Ok(caller) => {
-            request.extensions_mut().insert(Authenticated(caller));
-            Ok(request)
-        }
-        Err(error) => Err(refuse(&request, Error::from(error).into())),
-    }
+    let protocol = Protocol::of(&request);
+    let work = |caller| {
+        request.extensions_mut().insert(Authenticated(caller));
+        work(request)
+    };
+    let outcome = authenticator.caller(header, id, method.access, work).await;
+    outcome.map_err(|error| protocol.refuse(Error::from(error).into()))
 }
 
 /// An error in the protocol of the request.
 pub fn refuse(request: &Request, error: ConnectError) -> Response {
-    if is_grpc(request) {
-        tonic::Status::from(error).into_http::<tonic::body::Body>().map(axum::body::Body::new)
-    } else {
-        ContextError::new(detect_protocol(request), error, None).into_response()
+    Protocol::of(request).refuse(error)
+}
+
+/// What a request speaks.
+#[derive(Clone, Copy)]
+enum Protocol {
+    Grpc,
+    Connect(RequestProtocol),
+}
+
+impl Protocol {
+    fn of(request: &Request) -> Self {
+        if is_grpc(request) { Self::Grpc } else { Self::Connect(detect_protocol(request)) }
+    }
+
+    fn refuse(self, error: ConnectError) -> Response {
+        match self {
+            Self::Grpc => {
+                tonic::Status::from(error).into_http::<tonic::body::Body>().map(Body::new)
+            }
+            Self::Connect(protocol) => ContextError::new(protocol, error, None).into_response(),
+        }
     }
 }
 

@@ -103,26 +103,26 @@ impl Protocols {
 
     async fn connect_call(self, method: Method, request: Request) -> Result<Response, Response> {
         let Inner { authenticator, connect, .. } = &*self.0;
-        let request = caller::authenticated(authenticator, method, request).await?;
-        let mut connect = connect.clone();
-        // Streams compress message by message.
-        if method.is_stream {
-            return Ok(infallible(connect.call(request).await));
-        }
-        let wanted = compression::wanted(&request);
-        let request = compression::decompressed(request).await?;
-        Ok(compression::compressed(infallible(connect.call(request).await), wanted).await)
+        let call = async |request| {
+            let mut connect = connect.clone();
+            // Streams compress message by message.
+            if method.is_stream {
+                return Ok(infallible(connect.call(request).await));
+            }
+            let wanted = compression::wanted(&request);
+            let request = compression::decompressed(request).await?;
+            Ok(compression::compressed(infallible(connect.call(request).await), wanted).await)
+        };
+        caller::authenticated(authenticator, method, request, call).await?
     }
 
     async fn grpc(self, method: Option<Method>, request: Request) -> Result<Response, Infallible> {
         let Inner { authenticator, closed, grpc, .. } = &*self.0;
-        let call = async |request| {
-            let request = match method {
-                Some(method) => caller::authenticated(authenticator, method, request).await?,
-                // Health and reflection are for everybody.
-                None => request,
-            };
-            Ok(infallible(grpc.clone().call(request).await))
+        let answer = async |request| infallible(grpc.clone().call(request).await);
+        let call = async |request| match method {
+            Some(method) => caller::authenticated(authenticator, method, request, answer).await,
+            // Health and reflection are for everybody.
+            None => Ok(answer(request).await),
         };
         Ok(edge::grpc(closed, method, request, call).await)
     }

@@ -1,11 +1,16 @@
 //! Which identity provider calls.
 
-use axum::extract::{FromRequestParts, Path};
+use std::convert::Infallible;
+use std::future::Future;
+
+use axum::extract::{FromRequestParts, Path, Request};
+use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use super::Scim;
 use super::error::Error;
+use crate::auth::{Access, ScimClient};
 use crate::model::{ConfigurationId, Origin, RequestId};
 use crate::repository::Repository;
 use crate::settings::UnknownMembers;
@@ -24,27 +29,41 @@ pub struct Client {
     pub unknown_members: UnknownMembers,
 }
 
-impl FromRequestParts<Scim> for Client {
-    type Rejection = Error;
+impl Client {
+    /// Does `work` for who shows the token of the configuration and does not ask too
+    /// much; `work` finds the client in the extensions of the request.
+    pub async fn let_in<F: Future>(
+        scim: &Scim,
+        configuration: &str,
+        mut request: Request,
+        work: impl FnOnce(Request) -> F,
+    ) -> Result<F::Output, Error> {
+        let header = request.headers().get(AUTHORIZATION).cloned();
+        let header = header.as_ref().and_then(|value| value.to_str().ok());
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let access = if reads { Access::Read } else { Access::Write };
+        let work = async |ScimClient { configuration }| {
+            scim.rate_limit.check(configuration)?;
+            let extensions = request.extensions_mut();
+            let id = *extensions.get::<RequestId>().expect("the server gives each request an id");
+            extensions.insert(Self {
+                configuration,
+                base_url: format!("{}/scim/v2/{configuration}", scim.public_url),
+                repository: scim.repository.on_behalf_of(Origin::Configuration(configuration, id)),
+                unknown_members: scim.unknown_members,
+            });
+            Ok(work(request).await)
+        };
+        scim.authenticator.scim_client(configuration.parse().ok(), header, access, work).await?
+    }
+}
 
-    /// Lets in who shows the token of the configuration in the path and does not
-    /// ask too much.
-    async fn from_request_parts(parts: &mut Parts, scim: &Scim) -> Result<Self, Error> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        // `/scim/v2/{configuration}`: taken from the path itself, whose rest need not
-        // be text for it.
-        let id = parts.uri.path().split('/').nth(3).and_then(|id| id.parse().ok());
-        let client = scim.authenticator.scim_client(id, header).await?;
-        let configuration = client.configuration.id;
-        scim.rate_limit.check(configuration)?;
-        let request =
-            *parts.extensions.get::<RequestId>().expect("the server gives each request an id");
-        Ok(Self {
-            configuration,
-            base_url: format!("{}/scim/v2/{configuration}", scim.public_url),
-            repository: scim.repository.on_behalf_of(Origin::Configuration(configuration, request)),
-            unknown_members: scim.unknown_members,
-        })
+impl<S: Send + Sync> FromRequestParts<S> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let client = parts.extensions.remove();
+        Ok(client.expect("whoever asks below a base URL was let in"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! `/Users` and `/Groups` (RFC 7644 3.3 to 3.6), which are alike.
 
+use std::convert::Infallible;
+
 use axum::extract::FromRequestParts;
 use axum::http::header::IF_NONE_MATCH;
 use axum::http::request::Parts;
@@ -7,7 +9,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{MethodRouter, get};
 use serde_json::Value;
 
-use super::Scim;
 use super::answer::Answer;
 use super::body::Body;
 use super::change::{Action, Change};
@@ -22,7 +23,7 @@ use crate::scim::protocol::projection::Projection;
 use crate::scim::protocol::schema::ResourceType;
 
 /// All resources of a type.
-pub fn all(of: &'static ResourceType) -> MethodRouter<Scim> {
+pub fn all(of: &'static ResourceType) -> MethodRouter {
     get(async move |asked: Asked| list(&asked.client, &[of], &asked.parameters()?).await).post(
         async move |asked: Asked, Body(body): Body| {
             asked.change(of, Action::Create(None), body).await
@@ -31,7 +32,7 @@ pub fn all(of: &'static ResourceType) -> MethodRouter<Scim> {
 }
 
 /// One of them.
-pub fn one(of: &'static ResourceType) -> MethodRouter<Scim> {
+pub fn one(of: &'static ResourceType) -> MethodRouter {
     get(async move |asked: Asked, Id(id): Id| asked.read(of, &id).await)
         .put(async move |asked: Asked, Id(id): Id, Body(body): Body| {
             asked.change(of, Action::Replace(id), body).await
@@ -49,12 +50,12 @@ struct Asked {
     headers: HeaderMap,
 }
 
-impl FromRequestParts<Scim> for Asked {
-    type Rejection = Error;
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, scim: &Scim) -> Result<Self, Error> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         Ok(Self {
-            client: Client::from_request_parts(parts, scim).await?,
+            client: Client::from_request_parts(parts, state).await?,
             query: parts.uri.query().map(str::to_owned),
             headers: parts.headers.clone(),
         })

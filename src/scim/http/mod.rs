@@ -18,8 +18,14 @@ mod search;
 mod stored;
 mod users;
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use tower::Service;
 
 use self::client::Client;
 use self::error::Error;
@@ -33,7 +39,6 @@ use crate::settings::UnknownMembers;
 const SCIM_JSON: &str = "application/scim+json";
 
 /// What the SCIM server is made of.
-#[derive(Clone)]
 pub struct Scim {
     /// The store.
     pub repository: Repository,
@@ -47,10 +52,45 @@ pub struct Scim {
     pub unknown_members: UnknownMembers,
 }
 
-/// Every route below `/scim`. Each handler below a base URL begins with [`Client`],
-/// so that only who has a token learns what there is.
-pub fn router(scim: Scim) -> Router {
-    let no_such_endpoint = async || Error::NoSuchEndpoint;
+/// Whatever there is below `/scim`. Cheap to clone.
+#[derive(Clone)]
+pub struct Endpoints(Arc<Inner>);
+
+struct Inner {
+    scim: Scim,
+    /// What is below a base URL; the [`Client`] is in the extensions of each request.
+    router: Router,
+}
+
+impl Endpoints {
+    /// The endpoints of a server that is made like this.
+    #[must_use]
+    pub fn new(scim: Scim) -> Self {
+        Self(Arc::new(Inner { scim, router: router() }))
+    }
+
+    /// Answers whatever is asked there. Below the base URL of a configuration only who has
+    /// its token learns what there is.
+    pub async fn answer(self, request: Request) -> Result<Response, Infallible> {
+        let Inner { scim, router } = &*self.0;
+        let uri = request.uri().clone();
+        // Taken from the path itself, whose rest need not be text for it.
+        let configuration = uri
+            .path()
+            .strip_prefix("/scim/v2/")
+            .map(|rest| rest.split_once('/').map_or(rest, |(configuration, _)| configuration));
+        let Some(configuration) = configuration.filter(|text| !text.is_empty()) else {
+            return Ok(Error::NoSuchEndpoint.into_response());
+        };
+        let answer = async |request| router.clone().call(request).await;
+        match Client::let_in(scim, configuration, request, answer).await {
+            Ok(answer) => answer,
+            Err(refusal) => Ok(refusal.into_response()),
+        }
+    }
+}
+
+fn router() -> Router {
     let at = |endpoint: &str| format!("/scim/v2/{{configuration}}{endpoint}");
     Router::new()
         .route(&at("/Users"), endpoints::all(&USER))
@@ -61,7 +101,7 @@ pub fn router(scim: Scim) -> Router {
         .route(&at("/Groups/{id}"), endpoints::one(&GROUP))
         .route(&at("/.search"), post(search::all))
         .route(&at("/Bulk"), post(bulk::bulk))
-        .route(&at("/Me"), any(async |_: Client| Error::NotImplemented))
+        .route(&at("/Me"), any(async || Error::NotImplemented))
         .route(&at("/ServiceProviderConfig"), get(discovery::service_provider_config))
         .route(&at("/ResourceTypes"), get(discovery::resource_types))
         .route(&at("/ResourceTypes/{id}"), get(discovery::resource_type))
@@ -69,10 +109,6 @@ pub fn router(scim: Scim) -> Router {
         .route(&at("/Schemas/{id}"), get(discovery::schema))
         .route(&at(""), get(search::list_all))
         .route(&at("/"), get(search::list_all))
-        .route(&at("/{*endpoint}"), any(async |_: Client| Error::NoSuchEndpoint))
-        .method_not_allowed_fallback(async |_: Client| Error::MethodNotAllowed)
-        .route("/scim", any(no_such_endpoint))
-        .route("/scim/", any(no_such_endpoint))
-        .route("/scim/{*endpoint}", any(no_such_endpoint))
-        .with_state(scim)
+        .fallback(async || Error::NoSuchEndpoint)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
 }
