@@ -24,11 +24,12 @@ use std::time::{Duration, Instant};
 
 use sea_orm::Value;
 use sea_orm::sqlx::Postgres;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task;
 use tokio::time::sleep;
 
-use self::lines::{Asked, Line, Lines};
+use self::lines::{Asked, Lines};
 pub use self::lines::{Text, text};
 use self::questions::{Answered, ask, ask_all, of_several};
 use super::failure::Failure;
@@ -42,22 +43,20 @@ const PATIENCE: Duration = Duration::from_millis(10);
 /// How many are asked for by one statement.
 const LARGEST: usize = 64;
 
+/// What becomes of somebody who waits.
+type Answer = Result<Answered, Failure>;
+
 /// Statements that every request runs, and who waits for which.
 pub struct Coalescing {
     pool: Arc<Pool<Postgres>>,
     lines: Mutex<Lines>,
-}
-
-/// What becomes of somebody who waited.
-enum Answer {
-    Rows(Result<Answered, Failure>),
-    /// To ask, for all who wait.
-    Round(Round),
+    runtime: Handle,
 }
 
 impl Coalescing {
+    /// Within a runtime, which runs the statements for several.
     pub fn new(pool: Arc<Pool<Postgres>>) -> Arc<Self> {
-        Arc::new(Self { pool, lines: Mutex::default() })
+        Arc::new(Self { pool, lines: Mutex::default(), runtime: Handle::current() })
     }
 
     /// The rows that a statement answers, in its order.
@@ -74,18 +73,17 @@ impl Coalescing {
         sql: &'static str,
         values: Vec<Value>,
     ) -> Result<Answered, Failure> {
-        let round = match self.join(sql, &values) {
-            Ok(round) => round,
+        let _alone = match self.join(sql, &values) {
+            Ok(round) => Some(round),
             Err(answer) => match answer.await {
-                Ok(Answer::Round(round)) => round,
-                Ok(Answer::Rows(answered)) => return answered,
-                Err(_given_up) => return ask(&self.pool, sql, values).await,
+                Ok(answered) => return answered,
+                Err(_given_up) => None,
             },
         };
-        round.ask(values).await
+        ask(&self.pool, sql, values).await
     }
 
-    /// The round, or what will become of whoever asks.
+    /// The round, or where the answer will come.
     fn join(
         self: &Arc<Self>,
         sql: &'static str,
@@ -97,29 +95,28 @@ impl Coalescing {
             let (answer, receiver) = oneshot::channel();
             line.wait(Asked { values: values.to_vec(), answer });
             if lines.take_watch() {
-                tokio::spawn(Arc::clone(self).watch());
+                self.runtime.spawn(Arc::clone(self).watch());
             }
             return Err(receiver);
         }
         Ok(Round { coalescing: Arc::clone(self), sql, began: line.begin() })
     }
 
-    /// Hands a round to the first of those who wait, unless there is one to wait for.
+    /// Has those asked for who wait, unless there is a round to wait for.
+    ///
+    /// By a task of its own: each step of a statement would go through all that is around
+    /// the request of whoever ran it.
     fn hand_on(self: &Arc<Self>, sql: &'static str) {
-        let (next, began) = {
+        let began = {
             let mut lines = self.lines();
             let line = lines.line(sql);
             // One after the other: two side by side would be for half as many each.
-            if line.is_moving() {
+            if line.is_moving() || line.waiting().is_empty() {
                 return;
             }
-            let Some(next) = line.next() else { return };
-            line.is_busy = true;
-            (next, line.begin())
+            line.begin()
         };
-        let round = Round { coalescing: Arc::clone(self), sql, began };
-        // Who has gone away just now gives it back, and so on.
-        let _ = next.answer.send(Answer::Round(round));
+        self.runtime.spawn(Round { coalescing: Arc::clone(self), sql, began }.ask());
     }
 
     /// Sees to it that nobody waits for long for a statement that is not for them, until
@@ -144,7 +141,7 @@ impl Coalescing {
     }
 }
 
-/// The right to run a statement. Dropped, it goes to the first of those who wait.
+/// The right to run a statement. Dropped, it goes to those who wait.
 struct Round {
     coalescing: Arc<Coalescing>,
     sql: &'static str,
@@ -152,87 +149,58 @@ struct Round {
 }
 
 impl Round {
-    /// Runs the statement for whoever has these values, and for those who wait.
-    async fn ask(self, values: Vec<Value>) -> Result<Answered, Failure> {
-        if self.is_busy() {
-            // Whose request has come already asks in a moment, too. Where there are none,
-            // it would be for nothing, and costs a fifth of a small request.
-            task::yield_now().await;
-        }
-        match self.others(values.len()) {
-            None => ask(&self.coalescing.pool, self.sql, values).await,
-            Some((of_several, others)) => self.ask_with(values, &of_several, others).await,
-        }
-    }
-
-    async fn ask_with(
-        self,
-        values: Vec<Value>,
-        of_several: &Arc<str>,
-        waiting: Vec<Asked>,
-    ) -> Result<Answered, Failure> {
-        let mut others = Vec::with_capacity(waiting.len());
+    /// Asks for those who wait.
+    async fn ask(self) {
+        // Whose request has come already asks in a moment, too.
+        task::yield_now().await;
+        let Some((of_several, waiting)) = self.waiting() else { return };
+        let mut waiters = Vec::with_capacity(waiting.len());
         // Whoever asks at the same time is often of the same organization, and then has
         // the same token.
-        let mut questions = vec![values];
+        let mut questions: Vec<Vec<Value>> = Vec::new();
         for Asked { values, answer } in waiting {
             let known = questions.iter().position(|question| *question == values);
-            others.push((answer, known.unwrap_or(questions.len())));
+            waiters.push((answer, known.unwrap_or(questions.len())));
             if known.is_none() {
                 questions.push(values);
             }
         }
-        let pool = Arc::clone(&self.coalescing.pool);
-        match ask_all(&pool, self.sql, of_several, &questions).await {
+        match ask_all(&self.coalescing.pool, self.sql, &of_several, &questions).await {
             Ok(answers) => {
-                for (other, place) in others {
+                for (waiter, place) in waiters {
                     // Who has gone away needs no answer.
-                    let _ = other.send(Answer::Rows(Ok(answers[place].clone())));
+                    let _ = waiter.send(Ok(answers[place].clone()));
                 }
-                Ok(answers.into_iter().next().expect("one for each question"))
             }
             // To wait as long again would help nobody.
             Err(Failure::Elapsed) => {
-                for (other, _) in others {
-                    let _ = other.send(Answer::Rows(Err(Failure::Elapsed)));
+                for (waiter, _) in waiters {
+                    let _ = waiter.send(Err(Failure::Elapsed));
                 }
-                Err(Failure::Elapsed)
             }
             // What one of them asks may be what the database does not take: each learns
             // that for itself.
-            Err(error) => {
-                tracing::warn!(%error, "asked together in vain, each asks for itself");
-                let sql = self.sql;
-                drop((self, others));
-                ask(&pool, sql, questions.swap_remove(0)).await
-            }
+            Err(error) => tracing::warn!(%error, "asked together in vain, each asks for itself"),
         }
     }
 
-    fn is_busy(&self) -> bool {
-        self.line(|line| line.is_busy)
-    }
-
-    /// Those who are asked for now, and by which statement, if there are any.
-    fn others(&self, parameters: usize) -> Option<(Arc<str>, Vec<Asked>)> {
-        self.line(|line| {
-            let waiting = line.waiting();
-            let behind = waiting.split_off(waiting.len().min(LARGEST - 1));
-            let others = mem::replace(waiting, behind);
-            line.is_busy = !others.is_empty();
-            let write = || of_several(self.sql, parameters).into();
-            line.is_busy.then(|| (Arc::clone(line.of_several.get_or_insert_with(write)), others))
-        })
-    }
-
-    fn line<T>(&self, look: impl FnOnce(&mut Line) -> T) -> T {
-        look(self.coalescing.lines().line(self.sql))
+    /// Those who wait, as many as are asked for at once, and the statement for several; `None`:
+    /// all of them have gone away.
+    fn waiting(&self) -> Option<(Arc<str>, Vec<Asked>)> {
+        let mut lines = self.coalescing.lines();
+        let line = lines.line(self.sql);
+        let waiting = line.waiting();
+        let behind = waiting.split_off(waiting.len().min(LARGEST));
+        let waiting = mem::replace(waiting, behind);
+        let parameters = waiting.first()?.values.len();
+        let write = || of_several(self.sql, parameters).into();
+        Some((Arc::clone(line.of_several.get_or_insert_with(write)), waiting))
     }
 }
 
 impl Drop for Round {
     fn drop(&mut self) {
-        self.line(|line| line.end(self.began));
+        self.coalescing.lines().line(self.sql).end(self.began);
         self.coalescing.hand_on(self.sql);
     }
 }

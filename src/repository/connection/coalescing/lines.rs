@@ -56,15 +56,13 @@ pub struct Line {
     /// When each of the rounds began that are not at their end.
     under_way: Vec<Instant>,
     waiting: Vec<Asked>,
-    /// Whether the last one was for several.
-    pub is_busy: bool,
     /// The statement for several, once there have been.
     pub of_several: Option<Arc<str>>,
 }
 
 impl Line {
     fn new(sql: &'static str) -> Self {
-        Self { sql, under_way: Vec::new(), waiting: Vec::new(), is_busy: false, of_several: None }
+        Self { sql, under_way: Vec::new(), waiting: Vec::new(), of_several: None }
     }
 
     /// Whether there is a round to wait for.
@@ -86,12 +84,6 @@ impl Line {
 
     pub fn wait(&mut self, asked: Asked) {
         self.waiting.push(asked);
-    }
-
-    /// Whose turn it is.
-    pub fn next(&mut self) -> Option<Asked> {
-        let waiting = self.waiting();
-        if waiting.is_empty() { None } else { Some(waiting.remove(0)) }
     }
 
     /// Those who wait, without who has gone away.
