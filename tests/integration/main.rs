@@ -16,6 +16,7 @@ mod clients;
 mod harness;
 
 mod accounts;
+mod admission;
 mod api_keys;
 mod architecture;
 mod coalescing;

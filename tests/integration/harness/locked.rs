@@ -6,7 +6,7 @@ use futures::future::join_all;
 use scimd::model::DatabaseUrl;
 use sea_orm::{
     ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
-    TransactionTrait,
+    TransactionTrait, TryGetable,
 };
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -57,7 +57,13 @@ impl Locked {
         self.of_those_who_wait("count(*)").await
     }
 
-    async fn of_those_who_wait(&self, aggregate: &str) -> Option<i64> {
+    /// Lets requests arrive, and gives the statements that wait then, a line each.
+    pub async fn statements(&self) -> Option<String> {
+        sleep(ARRIVAL).await;
+        self.of_those_who_wait("coalesce(string_agg(query, E'\n'), '')").await
+    }
+
+    async fn of_those_who_wait<T: TryGetable>(&self, aggregate: &str) -> Option<T> {
         let (connection, _) = self.held.as_ref()?;
         let query = format!(
             "SELECT {aggregate} FROM pg_stat_activity
@@ -77,6 +83,13 @@ impl Locked {
         drop(join_all(given_up).await);
         sleep(ARRIVAL).await;
         self.release().await;
+    }
+
+    /// Lets everybody go on behind what was changed with the lock.
+    pub async fn commit(self) {
+        if let Some((_, transaction)) = self.held {
+            transaction.commit().await.unwrap();
+        }
     }
 
     pub async fn release(self) {
