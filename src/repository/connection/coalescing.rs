@@ -3,14 +3,13 @@
 //!
 //! To send a statement and to be woken by its answer takes the server and PostgreSQL
 //! longer than to find a row by an index. So whoever asks what is being asked already,
-//! of other ids, waits for that answer; then one of those who waited runs one statement
-//! for them all, with those who have come with it. Whoever asks alone runs the statement
-//! as it is written, at once.
+//! of other ids, waits for that answer; then one statement is run for all who have waited,
+//! and for those who have come with it. Whoever asks alone runs the statement as it is
+//! written, at once.
 //!
 //! Nothing is seen of it: a statement that answers somebody began after they had
-//! asked, and gives each the rows of their own values. Where it fails, or whoever runs
-//! it is given up, each of the others asks for itself; where it takes long, nobody waits
-//! for it who is not asked for by it.
+//! asked, and gives each the rows of their own values. Where it fails, each of them asks
+//! for itself; where it takes long, nobody waits for it who is not asked for by it.
 //!
 //! All who are asked for together are answered when all rows have come. So this is for
 //! statements that answer with few.
@@ -104,8 +103,7 @@ impl Coalescing {
 
     /// Has those asked for who wait, unless there is a round to wait for.
     ///
-    /// By a task of its own: each step of a statement would go through all that is around
-    /// the request of whoever ran it.
+    /// By a task of its own: who waits may go away, and should not take others along.
     fn hand_on(self: &Arc<Self>, sql: &'static str) {
         let began = {
             let mut lines = self.lines();
