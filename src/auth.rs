@@ -56,14 +56,6 @@ impl Caller {
     }
 }
 
-/// Who calls the SCIM server: an identity provider, by the token of one
-/// configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScimClient {
-    /// The configuration that the token opened.
-    pub configuration: ConfigurationId,
-}
-
 /// Why a credential was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -101,7 +93,7 @@ struct Inner {
     repository: Repository,
     clock: Arc<dyn Clock>,
     holders: Known<TokenHash, Holder>,
-    clients: Known<(ConfigurationId, TokenHash), ScimClient>,
+    clients: Known<(ConfigurationId, TokenHash), ConfigurationId>,
 }
 
 /// What is always true of whoever shows a key.
@@ -162,36 +154,36 @@ impl Authenticator {
         key.expires_at.map_or(Ok(()), |at| self.refuse_expired(at))
     }
 
-    /// Does `work` for the identity provider behind an `Authorization` header of the
-    /// SCIM server, as [`Self::caller`] does. A configuration that does not exist, an id
+    /// Does `work` for the configuration that an identity provider opens by the
+    /// `Authorization` header of the SCIM server, as [`Self::caller`] does. A configuration that does not exist, an id
     /// that is none (`None`), and a token that is not its own get the same answer.
     pub async fn scim_client<F: Future>(
         &self,
         configuration: Option<ConfigurationId>,
         authorization: Option<&str>,
         access: Access,
-        work: impl FnOnce(ScimClient) -> F,
+        work: impl FnOnce(ConfigurationId) -> F,
     ) -> Result<F::Output, Error> {
         let token = PlainToken::parse(Kind::Scim, bearer(authorization)?)
             .map_err(|_malformed| Error::Unknown)?;
         let configuration = configuration.ok_or(Error::Unknown)?;
         let hash = token.hash();
-        let check = self.client_of(configuration, &hash);
+        let check = self.opened(configuration, &hash);
         self.0.clients.admit((configuration, hash), access, check, work).await
     }
 
-    async fn client_of(
+    async fn opened(
         &self,
         configuration: ConfigurationId,
         hash: &TokenHash,
-    ) -> Result<ScimClient, Error> {
+    ) -> Result<ConfigurationId, Error> {
         let found = self.0.repository.read().configuration_of_token(configuration, hash).await?;
         let configuration = found.ok_or(Error::Unknown)?;
         self.refuse_expired(configuration.token_expires_at)?;
         if !configuration.enabled {
             return Err(Error::Disabled);
         }
-        Ok(ScimClient { configuration: configuration.id })
+        Ok(configuration.id)
     }
 
     fn refuse_expired(&self, at: Instant) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! One listener for both doors. The only room whose tasks outlive a request.
+//! One listener for both doors. The only room whose tasks go on for ever.
 
 mod door;
 mod unread_body;

@@ -26,9 +26,9 @@ impl<K: Eq + Hash, C: Copy + PartialEq> Known<K, C> {
 
     /// Does `work` for whom `check` lets in.
     ///
-    /// [`Access::Read`] for who was let in by the same key before begins together with the
-    /// check. What it finds is told to nobody, and it is dropped wherever it stands, unless
-    /// the check lets the same one in again.
+    /// Work that only reads, for somebody whom the same key let in before, begins together
+    /// with the check. What it finds is told to nobody, and it is dropped wherever it stands,
+    /// unless the check lets the same one in again.
     pub async fn admit<F: Future>(
         &self,
         key: K,
@@ -40,7 +40,9 @@ impl<K: Eq + Hash, C: Copy + PartialEq> Known<K, C> {
         let known = if access == Access::Read { self.0.get(&key) } else { None };
         let who = match known {
             Some(who) => who,
-            None => check.as_mut().await?,
+            None => check.as_mut().await.inspect_err(|_| {
+                self.0.remove(&key);
+            })?,
         };
         let work = pin!(work(who));
         if known.is_none() {
@@ -51,6 +53,7 @@ impl<K: Eq + Hash, C: Copy + PartialEq> Known<K, C> {
             Either::Left((checked, work)) => (checked, Either::Left(work)),
             Either::Right((outcome, check)) => (check.await, Either::Right(outcome)),
         };
+        // Who is somebody else by now was worked for with the rights of the former.
         let is_same = checked.and_then(|now| if now == who { Ok(()) } else { Err(Error::Unknown) });
         if let Err(refusal) = is_same {
             self.0.remove(&key);
@@ -80,6 +83,17 @@ mod tests {
     async fn let_in(known: &Known<&'static str, u32>) {
         let outcome = known.admit("key", Access::Read, ready(Ok(1)), |who| ready(who + 1)).await;
         assert_eq!(outcome.unwrap(), 2);
+    }
+
+    /// Whether work begins before the check is done.
+    async fn is_worked_for(known: &Known<&'static str, u32>) -> bool {
+        let mut has_begun = false;
+        let work = |_| {
+            has_begun = true;
+            ready(())
+        };
+        assert!(known.admit("key", Access::Read, pending(), work).now_or_never().is_none());
+        has_begun
     }
 
     #[tokio::test]
@@ -117,6 +131,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_refused_a_change_is_forgotten_too() {
+        let known = known();
+        let_in(&known).await;
+        assert!(is_worked_for(&known).await);
+        let refused = ready(Err(Error::Revoked));
+        known.admit("key", Access::Write, refused, ready).await.unwrap_err();
+        assert!(!is_worked_for(&known).await);
+    }
+
+    #[tokio::test]
     async fn who_is_not_let_in_again_gets_nothing_and_is_forgotten() {
         let others: [fn() -> Result<u32, Error>; 3] =
             [|| Err(Error::Revoked), || Err(Error::Disabled), || Ok(7)];
@@ -136,8 +160,7 @@ mod tests {
                 assert!(asked.as_mut().now_or_never().is_none());
                 refuse.send(other()).unwrap();
                 asked.await.unwrap_err();
-                let again = known.admit("key", Access::Read, pending(), ready);
-                assert!(again.now_or_never().is_none());
+                assert!(!is_worked_for(&known).await);
             }
         }
     }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use futures::FutureExt;
 use tower::Service;
@@ -79,6 +81,9 @@ impl Door {
         let answer = span.in_scope(|| self.passed_on(request));
         let answer = async move {
             let mut response = answer.await?;
+            if method == Method::HEAD {
+                response = without_body(response);
+            }
             response.headers_mut().insert(REQUEST_ID, header);
             let (path, status) = (uri.path(), response.status().as_u16());
             let grpc_status = response.headers().get("grpc-status");
@@ -102,6 +107,16 @@ impl Door {
             self.0.protocols.clone().answer(request)
         }
     }
+}
+
+/// An answer to HEAD, which tells what a GET would answer with and has no body (RFC 9110
+/// 9.3.2): hyper sees to that on HTTP/1 only.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    Response::from_parts(parts, Body::empty())
 }
 
 impl Service<Request> for Door {

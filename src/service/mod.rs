@@ -107,7 +107,9 @@ pub fn protocols(services: Services) -> Protocols {
         .merge(directory::connect_routes(&directory))
         .merge(directory::connect_streams(&directory))
         .merge(accounts::connect_routes(&accounts))
-        .merge(webhooks::connect_routes(&webhooks));
+        .merge(webhooks::connect_routes(&webhooks))
+        // Once for all requests: axum makes routes of the handlers here.
+        .with_state(());
 
     macro_rules! with_compression {
         ($server:expr) => {
@@ -129,6 +131,7 @@ pub fn protocols(services: Services) -> Protocols {
         .add_service(health)
         .add_service(reflection().build_v1().expect("the descriptor is the compiled one"))
         .add_service(reflection().build_v1alpha().expect("the descriptor is the compiled one"))
+        .prepare()
         .into_axum_router();
 
     Protocols::new(protocols::Inner {

@@ -1,11 +1,18 @@
 //! Requests that ask the same at the same time, of other ids: PostgreSQL is asked for
 //! them together, and none of them may notice.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures::future::join_all;
 use reqwest::Method;
-use scimd::model::DatabaseUrl;
+use scimd::clock::{SystemClock, SystemRandom};
+use scimd::model::{DatabaseUrl, ResourceKind};
+use scimd::repository::Repository;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::runtime::Builder;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::harness::locked::{Locked, held_up};
@@ -197,6 +204,50 @@ on_both_engines! {
             assert_answered(staying).await;
         }
         assert_answered(questions(&askers)).await;
+    }
+
+    async fn who_gives_up_leaves_no_connection_behind(server: TestServer) {
+        let asker = &askers(&server, 1).await[0];
+        let locked = Locked::table(&server, "scim_users").await;
+        let mut asked = Vec::new();
+        // More statements than there are connections.
+        for _ in 0..40 {
+            asked.push(get(&asker.tenant.scim, &format!("/Users/{}", asker.user)));
+            sleep(Duration::from_millis(15)).await;
+        }
+        for request in &asked {
+            request.abort();
+        }
+        drop(join_all(asked).await);
+        let others = asker.tenant.rpc.get(&asker.tenant.configuration);
+        let others = timeout(Duration::from_secs(5), others).await.unwrap();
+        assert_eq!(others.id(), asker.tenant.configuration);
+        locked.release().await;
+    }
+
+    async fn a_runtime_that_ends_has_nobody_asked_for_again_and_again(server: TestServer) {
+        let asker = &askers(&server, 1).await[0];
+        let configuration = asker.tenant.configuration.parse().unwrap();
+        let user: Uuid = asker.user.parse().unwrap();
+        let locked = Locked::table(&server, "scim_users").await;
+        let url = server.database.url.clone();
+        let ended = spawn_blocking(move || {
+            let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+                let repository = Repository::open(&url, clock, random).await.unwrap();
+                for _ in 0..100 {
+                    let repository = repository.clone();
+                    tokio::spawn(async move {
+                        repository.read().resource(ResourceKind::User, configuration, user).await
+                    });
+                    sleep(Duration::from_millis(1)).await;
+                }
+            });
+        });
+        timeout(Duration::from_secs(20), ended).await.unwrap().unwrap();
+        locked.release().await;
+        assert_answered(questions(&askers(&server, 2).await)).await;
     }
 
     async fn nobody_waits_for_a_statement_that_is_held_up(server: TestServer) {

@@ -98,7 +98,7 @@ impl Coalescing {
             }
             return Err(receiver);
         }
-        Ok(Round { coalescing: Arc::clone(self), sql, began: line.begin() })
+        Ok(Round { coalescing: Arc::clone(self), sql, began: line.begin(), is_begun: true })
     }
 
     /// Has those asked for who wait, unless there is a round to wait for.
@@ -114,7 +114,8 @@ impl Coalescing {
             }
             line.begin()
         };
-        self.runtime.spawn(Round { coalescing: Arc::clone(self), sql, began }.ask());
+        let round = Round { coalescing: Arc::clone(self), sql, began, is_begun: false };
+        self.runtime.spawn(round.ask());
     }
 
     /// Sees to it that nobody waits for long for a statement that is not for them, until
@@ -144,11 +145,14 @@ struct Round {
     coalescing: Arc<Coalescing>,
     sql: &'static str,
     began: Instant,
+    /// Not so of a task that never runs, because the runtime ends.
+    is_begun: bool,
 }
 
 impl Round {
     /// Asks for those who wait.
-    async fn ask(self) {
+    async fn ask(mut self) {
+        self.is_begun = true;
         // Whose request has come already asks in a moment, too.
         task::yield_now().await;
         let Some((of_several, waiting)) = self.waiting() else { return };
@@ -163,7 +167,21 @@ impl Round {
                 questions.push(values);
             }
         }
-        match ask_all(&self.coalescing.pool, self.sql, &of_several, &questions).await {
+        let answers = {
+            let asked = ask_all(&self.coalescing.pool, self.sql, &of_several, &questions);
+            // A connection that is dead may be so for long, and there are few.
+            let all_gone = async {
+                for (waiter, _) in &mut waiters {
+                    waiter.closed().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                answers = asked => answers,
+                () = all_gone => return,
+            }
+        };
+        match answers {
             Ok(answers) => {
                 for (waiter, place) in waiters {
                     // Who has gone away needs no answer.
@@ -183,7 +201,7 @@ impl Round {
     }
 
     /// Those who wait, as many as are asked for at once, and the statement for several; `None`:
-    /// all of them have gone away.
+    /// they have gone away, or another round has begun with them.
     fn waiting(&self) -> Option<(Arc<str>, Vec<Asked>)> {
         let mut lines = self.coalescing.lines();
         let line = lines.line(self.sql);
@@ -198,7 +216,16 @@ impl Round {
 
 impl Drop for Round {
     fn drop(&mut self) {
-        self.coalescing.lines().line(self.sql).end(self.began);
-        self.coalescing.hand_on(self.sql);
+        let unanswered = {
+            let mut lines = self.coalescing.lines();
+            let line = lines.line(self.sql);
+            line.end(self.began);
+            if self.is_begun { Vec::new() } else { mem::take(line.waiting()) }
+        };
+        if self.is_begun {
+            self.coalescing.hand_on(self.sql);
+        }
+        // Each asks for itself, if it can.
+        drop(unanswered);
     }
 }

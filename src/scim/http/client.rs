@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 
 use super::Scim;
 use super::error::Error;
-use crate::auth::{Access, ScimClient};
+use crate::auth::Access;
 use crate::model::{ConfigurationId, Origin, RequestId};
 use crate::repository::Repository;
 use crate::settings::UnknownMembers;
@@ -30,11 +30,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Does `work` for who shows the token of the configuration and does not ask too
-    /// much; `work` finds the client in the extensions of the request.
+    /// Does `work` for who shows the token of the configuration (`None`: the id is none)
+    /// and does not ask too much; `work` finds the client in the extensions of the request.
     pub async fn let_in<F: Future>(
         scim: &Scim,
-        configuration: &str,
+        configuration: Option<ConfigurationId>,
         mut request: Request,
         work: impl FnOnce(Request) -> F,
     ) -> Result<F::Output, Error> {
@@ -42,7 +42,7 @@ impl Client {
         let header = header.as_ref().and_then(|value| value.to_str().ok());
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let access = if reads { Access::Read } else { Access::Write };
-        let work = async |ScimClient { configuration }| {
+        let work = async |configuration| {
             scim.rate_limit.check(configuration)?;
             let extensions = request.extensions_mut();
             let id = *extensions.get::<RequestId>().expect("the server gives each request an id");
@@ -54,7 +54,7 @@ impl Client {
             });
             Ok(work(request).await)
         };
-        scim.authenticator.scim_client(configuration.parse().ok(), header, access, work).await?
+        scim.authenticator.scim_client(configuration, header, access, work).await?
     }
 }
 

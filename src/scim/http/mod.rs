@@ -73,15 +73,12 @@ impl Endpoints {
     /// its token learns what there is.
     pub async fn answer(self, request: Request) -> Result<Response, Infallible> {
         let Inner { scim, router } = &*self.0;
-        let uri = request.uri().clone();
         // Taken from the path itself, whose rest need not be text for it.
-        let configuration = uri
-            .path()
-            .strip_prefix("/scim/v2/")
-            .map(|rest| rest.split_once('/').map_or(rest, |(configuration, _)| configuration));
-        let Some(configuration) = configuration.filter(|text| !text.is_empty()) else {
+        let below = request.uri().path().strip_prefix("/scim/v2/").unwrap_or_default();
+        if below.is_empty() {
             return Ok(Error::NoSuchEndpoint.into_response());
-        };
+        }
+        let configuration = below.split('/').next().and_then(|id| id.parse().ok());
         let answer = async |request| router.clone().call(request).await;
         match Client::let_in(scim, configuration, request, answer).await {
             Ok(answer) => answer,
@@ -111,4 +108,6 @@ fn router() -> Router {
         .route(&at("/"), get(search::list_all))
         .fallback(async || Error::NoSuchEndpoint)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        // Once for all requests: axum makes routes of the handlers here.
+        .with_state(())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use serde_json::json;
 
 use super::{Answer, NOBODY, SCIM_JSON, ScimClient, Tenant, answer, ids, routes, user};
@@ -153,6 +153,30 @@ on_both_engines! {
             assert_eq!(refused.status, 405, "{method} {path}");
         }
         client.read(&ann).await;
+    }
+
+    async fn an_answer_to_head_has_no_body(server: TestServer) {
+        let client = ScimClient::new(&server).await;
+        let user = format!("/Users/{}", client.make_user("ann").await);
+        // On HTTP/2 a client takes a body for a broken stream.
+        let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+        for http in [reqwest::Client::new(), http2] {
+            for (path, token, status) in [
+                (&*user, &*client.token, 200), ("/Users/none", &client.token, 404), (&user, NOBODY, 401),
+                ("/Bulk", &client.token, 405), ("/none", &client.token, 404), ("/../..", &client.token, 404),
+            ] {
+                let url = format!("{}{path}", client.base);
+                let ask = async |method: Method| {
+                    let answer = http.request(method, &url).bearer_auth(token).send().await.unwrap();
+                    let length = answer.headers().get(CONTENT_LENGTH).cloned();
+                    (answer.status().as_u16(), length, answer.bytes().await.unwrap())
+                };
+                let (head, get) = (ask(Method::HEAD).await, ask(Method::GET).await);
+                assert_eq!((head.0, get.0), (status, status), "{path}");
+                assert_eq!(head.1, get.1, "{path}");
+                assert!(head.2.is_empty() && !get.2.is_empty(), "{path}");
+            }
+        }
     }
 
     async fn media_types_are_json_or_refused(server: TestServer) {
