@@ -209,16 +209,16 @@ on_both_engines! {
     async fn who_gives_up_leaves_no_connection_behind(server: TestServer) {
         let asker = &askers(&server, 1).await[0];
         let locked = Locked::table(&server, "scim_users").await;
-        let mut asked = Vec::new();
-        // More statements than there are connections.
-        for _ in 0..40 {
-            asked.push(get(&asker.tenant.scim, &format!("/Users/{}", asker.user)));
-            sleep(Duration::from_millis(15)).await;
+        // More statements than there are connections, each begun for the second of two.
+        for _ in 0..24 {
+            let path = format!("/Users/{}", asker.user);
+            let asked = [get(&asker.tenant.scim, &path), get(&asker.tenant.scim, &path)];
+            sleep(Duration::from_millis(40)).await;
+            for request in &asked {
+                request.abort();
+            }
+            drop(join_all(asked).await);
         }
-        for request in &asked {
-            request.abort();
-        }
-        drop(join_all(asked).await);
         let others = asker.tenant.rpc.get(&asker.tenant.configuration);
         let others = timeout(Duration::from_secs(5), others).await.unwrap();
         assert_eq!(others.id(), asker.tenant.configuration);
