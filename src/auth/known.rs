@@ -49,20 +49,23 @@ impl<K: Eq + Hash, C: Copy + PartialEq> Known<K, C> {
             self.0.insert(key, who);
             return Ok(work.await);
         }
-        let (checked, work) = match select(check, work).await {
-            Either::Left((checked, work)) => (checked, Either::Left(work)),
-            Either::Right((outcome, check)) => (check.await, Either::Right(outcome)),
+        let still = |checked: Result<C, Error>| {
+            // Who is somebody else by now was worked for with the rights of the former.
+            let is_same = |now| if now == who { Ok(()) } else { Err(Error::Unknown) };
+            checked.and_then(is_same).inspect_err(|_| {
+                self.0.remove(&key);
+            })
         };
-        // Who is somebody else by now was worked for with the rights of the former.
-        let is_same = checked.and_then(|now| if now == who { Ok(()) } else { Err(Error::Unknown) });
-        if let Err(refusal) = is_same {
-            self.0.remove(&key);
-            return Err(refusal);
+        match select(check, work).await {
+            Either::Left((checked, work)) => {
+                still(checked)?;
+                Ok(work.await)
+            }
+            Either::Right((outcome, check)) => {
+                still(check.await)?;
+                Ok(outcome)
+            }
         }
-        Ok(match work {
-            Either::Left(work) => work.await,
-            Either::Right(outcome) => outcome,
-        })
     }
 }
 
@@ -86,7 +89,7 @@ mod tests {
     }
 
     /// Whether work begins before the check is done.
-    async fn is_worked_for(known: &Known<&'static str, u32>) -> bool {
+    fn is_worked_for(known: &Known<&'static str, u32>) -> bool {
         let mut has_begun = false;
         let work = |_| {
             has_begun = true;
@@ -134,10 +137,10 @@ mod tests {
     async fn who_is_refused_a_change_is_forgotten_too() {
         let known = known();
         let_in(&known).await;
-        assert!(is_worked_for(&known).await);
+        assert!(is_worked_for(&known));
         let refused = ready(Err(Error::Revoked));
         known.admit("key", Access::Write, refused, ready).await.unwrap_err();
-        assert!(!is_worked_for(&known).await);
+        assert!(!is_worked_for(&known));
     }
 
     #[tokio::test]
@@ -160,7 +163,7 @@ mod tests {
                 assert!(asked.as_mut().now_or_never().is_none());
                 refuse.send(other()).unwrap();
                 asked.await.unwrap_err();
-                assert!(!is_worked_for(&known).await);
+                assert!(!is_worked_for(&known));
             }
         }
     }

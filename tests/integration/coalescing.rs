@@ -212,12 +212,12 @@ on_both_engines! {
         // More statements than there are connections, each begun for the second of two.
         for _ in 0..24 {
             let path = format!("/Users/{}", asker.user);
-            let asked = [get(&asker.tenant.scim, &path), get(&asker.tenant.scim, &path)];
+            let requests = [get(&asker.tenant.scim, &path), get(&asker.tenant.scim, &path)];
             sleep(Duration::from_millis(40)).await;
-            for request in &asked {
+            for request in &requests {
                 request.abort();
             }
-            drop(join_all(asked).await);
+            drop(join_all(requests).await);
         }
         let others = asker.tenant.rpc.get(&asker.tenant.configuration);
         let others = timeout(Duration::from_secs(5), others).await.unwrap();
