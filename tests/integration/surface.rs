@@ -18,12 +18,11 @@ use crate::webhooks;
 fn scim_endpoints() -> Vec<String> {
     let routes = include_str!("../../src/scim/http/mod.rs");
     let route = regex::Regex::new(r#"at\("([^"]*)"\)"#).unwrap();
-    let endpoints: Vec<_> = route
-        .captures_iter(routes)
-        .map(|found| found[1].replace("{id}", SSO).replace("{*endpoint}", "anything/else"))
-        .collect();
+    let mut endpoints: Vec<_> =
+        route.captures_iter(routes).map(|found| found[1].replace("{id}", SSO)).collect();
     assert_eq!(endpoints.len(), routes.matches(".route(&at(").count(), "{endpoints:?}");
-    assert!(endpoints.len() >= 17, "{endpoints:?}");
+    assert!(endpoints.len() >= 16, "{endpoints:?}");
+    endpoints.push("/anything/else".to_owned());
     endpoints
 }
 
