@@ -93,7 +93,7 @@ struct Inner {
     repository: Repository,
     clock: Arc<dyn Clock>,
     holders: Known<TokenHash, Holder>,
-    clients: Known<(ConfigurationId, TokenHash), ConfigurationId>,
+    clients: Known<(ConfigurationId, TokenHash), ()>,
 }
 
 /// What is always true of whoever shows a key.
@@ -155,8 +155,9 @@ impl Authenticator {
     }
 
     /// Does `work` for the configuration that an identity provider opens by the
-    /// `Authorization` header of the SCIM server, as [`Self::caller`] does. A configuration that does not exist, an id
-    /// that is none (`None`), and a token that is not its own get the same answer.
+    /// `Authorization` header of the SCIM server, as [`Self::caller`] does. A configuration
+    /// that does not exist, an id that is none (`None`), and a token that is not its own get
+    /// the same answer.
     pub async fn scim_client<F: Future>(
         &self,
         configuration: Option<ConfigurationId>,
@@ -168,22 +169,20 @@ impl Authenticator {
             .map_err(|_malformed| Error::Unknown)?;
         let configuration = configuration.ok_or(Error::Unknown)?;
         let hash = token.hash();
-        let check = self.opened(configuration, &hash);
+        let check = self.refuse_closed(configuration, &hash);
+        let work = |()| work(configuration);
         self.0.clients.admit((configuration, hash), access, check, work).await
     }
 
-    async fn opened(
+    async fn refuse_closed(
         &self,
         configuration: ConfigurationId,
         hash: &TokenHash,
-    ) -> Result<ConfigurationId, Error> {
+    ) -> Result<(), Error> {
         let found = self.0.repository.read().configuration_of_token(configuration, hash).await?;
         let configuration = found.ok_or(Error::Unknown)?;
         self.refuse_expired(configuration.token_expires_at)?;
-        if !configuration.enabled {
-            return Err(Error::Disabled);
-        }
-        Ok(configuration.id)
+        if configuration.enabled { Ok(()) } else { Err(Error::Disabled) }
     }
 
     fn refuse_expired(&self, at: Instant) -> Result<(), Error> {

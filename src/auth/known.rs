@@ -37,12 +37,13 @@ impl<K: Eq + Hash, C: Copy + PartialEq> Known<K, C> {
         work: impl FnOnce(C) -> F,
     ) -> Result<F::Output, Error> {
         let mut check = pin!(check);
+        let forget = |_refusal: &Error| {
+            self.0.remove(&key);
+        };
         let known = if access == Access::Read { self.0.get(&key) } else { None };
         let who = match known {
             Some(who) => who,
-            None => check.as_mut().await.inspect_err(|_| {
-                self.0.remove(&key);
-            })?,
+            None => check.as_mut().await.inspect_err(forget)?,
         };
         let work = pin!(work(who));
         if known.is_none() {
@@ -52,9 +53,7 @@ impl<K: Eq + Hash, C: Copy + PartialEq> Known<K, C> {
         let still = |checked: Result<C, Error>| {
             // Who is somebody else by now was worked for with the rights of the former.
             let is_same = |now| if now == who { Ok(()) } else { Err(Error::Unknown) };
-            checked.and_then(is_same).inspect_err(|_| {
-                self.0.remove(&key);
-            })
+            checked.and_then(is_same).inspect_err(forget)
         };
         match select(check, work).await {
             Either::Left((checked, work)) => {
