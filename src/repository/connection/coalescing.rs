@@ -4,8 +4,8 @@
 //! To send a statement and to be woken by its answer takes the server and PostgreSQL
 //! longer than to find a row by an index. So whoever asks what is being asked already,
 //! of other ids, waits for that answer; then one statement is run for all who have waited,
-//! and for those who have come with it. Whoever asks alone runs the statement as it is
-//! written, at once.
+//! and for those who have come with it. For whoever is alone in this it is the statement
+//! as it is written.
 //!
 //! Nothing is seen of it: a statement that answers somebody began after they had
 //! asked, and gives each the rows of their own values. Where it fails, each of them asks
@@ -39,6 +39,10 @@ use super::rows::FromRow;
 /// longer has met something that need not be in the way of the next. It may be twice as
 /// long before that is noticed.
 const PATIENCE: Duration = Duration::from_millis(10);
+/// How often everybody else has a turn before a round asks: whose request has come
+/// already asks in a moment, too, and whom the last round has answered is often back by
+/// then. Where nothing else is to be done, this takes no time.
+const TURNS: usize = 2;
 /// How many are asked for by one statement.
 const LARGEST: usize = 64;
 
@@ -72,38 +76,30 @@ impl Coalescing {
         sql: &'static str,
         values: Vec<Value>,
     ) -> Result<Answered, Failure> {
-        let _alone = match self.join(sql, &values) {
-            Ok(round) => Some(round),
-            Err(answer) => match answer.await {
-                Ok(answered) => return answered,
-                Err(_given_up) => None,
-            },
-        };
-        ask(&self.pool, sql, values).await
+        match self.join(sql, values.clone()).await {
+            Ok(answer) => answer,
+            Err(_given_up) => ask(&self.pool, sql, values).await,
+        }
     }
 
-    /// The round, or where the answer will come.
-    fn join(
-        self: &Arc<Self>,
-        sql: &'static str,
-        values: &[Value],
-    ) -> Result<Round, oneshot::Receiver<Answer>> {
+    /// Where the answer will come.
+    fn join(self: &Arc<Self>, sql: &'static str, values: Vec<Value>) -> oneshot::Receiver<Answer> {
+        let (answer, receiver) = oneshot::channel();
         let mut lines = self.lines();
         let line = lines.line(sql);
-        if line.is_moving() {
-            let (answer, receiver) = oneshot::channel();
-            line.wait(Asked { values: values.to_vec(), answer });
-            if lines.take_watch() {
-                self.runtime.spawn(Arc::clone(self).watch());
-            }
-            return Err(receiver);
+        line.wait(Asked { values, answer });
+        if !line.is_moving() {
+            let began = line.begin();
+            drop(lines);
+            self.start(sql, began);
+        } else if lines.take_watch() {
+            drop(lines);
+            self.runtime.spawn(Arc::clone(self).watch());
         }
-        Ok(Round { coalescing: Arc::clone(self), sql, began: line.begin(), is_begun: true })
+        receiver
     }
 
     /// Has those asked for who wait, unless there is a round to wait for.
-    ///
-    /// By a task of its own: who waits may go away, and should not take others along.
     fn hand_on(self: &Arc<Self>, sql: &'static str) {
         let began = {
             let mut lines = self.lines();
@@ -114,6 +110,11 @@ impl Coalescing {
             }
             line.begin()
         };
+        self.start(sql, began);
+    }
+
+    /// By a task of its own: who waits may go away, and should not take others along.
+    fn start(self: &Arc<Self>, sql: &'static str, began: Instant) {
         let round = Round { coalescing: Arc::clone(self), sql, began, is_begun: false };
         self.runtime.spawn(round.ask());
     }
@@ -153,8 +154,9 @@ impl Round {
     /// Asks for those who wait.
     async fn ask(mut self) {
         self.is_begun = true;
-        // Whose request has come already asks in a moment, too.
-        task::yield_now().await;
+        for _ in 0..TURNS {
+            task::yield_now().await;
+        }
         let Some((of_several, waiting)) = self.waiting() else { return };
         let mut waiters = Vec::with_capacity(waiting.len());
         // Whoever asks at the same time is often of the same organization, and then has
