@@ -111,6 +111,14 @@ impl Authenticator {
         Self(Arc::new(Inner { repository, clock, holders: Known::new(), clients: Known::new() }))
     }
 
+    /// The same, which looks in `repository`, and remembers with this one whom it let in.
+    #[must_use]
+    pub fn over(&self, repository: Repository) -> Self {
+        let Inner { clock, holders, clients, .. } = &*self.0;
+        let (holders, clients) = (holders.clone(), clients.clone());
+        Self(Arc::new(Inner { repository, clock: Arc::clone(clock), holders, clients }))
+    }
+
     /// Does `work` for the caller behind an `Authorization` header of the control
     /// plane, if it may have that access. Of what reads, some may be done when the caller is
     /// refused; nobody sees it.

@@ -1,9 +1,11 @@
 //! One listener for both doors. The only room whose tasks go on for ever.
 
 mod door;
+mod threads;
 mod unread_body;
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,15 +14,14 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
-use tower::make::Shared;
 
 use self::door::{Door, Inner};
+pub use self::threads::Threads;
 use crate::auth::Authenticator;
 use crate::clock::{Clock, Random};
 use crate::model::{Instant, OrganizationId};
@@ -50,6 +51,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a server is made of.
 pub struct Server {
+    /// How many threads serve.
+    pub threads: NonZeroUsize,
     /// The store, its schema up to date.
     pub repository: Repository,
     /// What time it is.
@@ -105,10 +108,11 @@ impl Server {
         });
         let health = HealthReporter::new();
         let draining = Arc::new(AtomicBool::new(false));
-        let door =
-            self.door(keys, rate_limit, health.clone(), Arc::clone(&draining), closed.clone());
+        let threads = self.threads;
+        let door = self.doors(keys, rate_limit, health.clone(), &draining, &closed);
+        let mut threads = Threads::start(threads, listener, &closed, door)?;
         let closing = closed.clone();
-        let stopped = async move {
+        let stopping = AbortOnDropHandle::new(tokio::spawn(async move {
             let delay = stop.await;
             draining.store(true, Ordering::Relaxed);
             // The empty name stands for the whole server (grpc.health.v1).
@@ -116,19 +120,13 @@ impl Server {
             tracing::info!(?delay, "shutting down");
             tokio::time::sleep(delay).await;
             closing.cancel();
-        };
-        // Answers are small: waiting to fill a packet would only delay them.
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY");
-            }
-        });
+        }));
         let drained_in_vain = async {
             closed.cancelled().await;
             tokio::time::sleep(DRAIN_TIMEOUT).await;
         };
         let served = tokio::select! {
-            served = axum::serve(listener, Shared::new(door)).with_graceful_shutdown(stopped).into_future() => served,
+            served = threads.served() => served,
             () = drained_in_vain => {
                 tracing::warn!("requests were cut off: they did not finish in time");
                 Ok(())
@@ -138,45 +136,53 @@ impl Server {
             // So that another replica need not wait for the ends of leases.
             let _ = tokio::time::timeout(WEBHOOKS_TIMEOUT, webhooks).await;
         }
-        drop((notices, purge, forget, forget_idle));
+        drop((stopping, notices, purge, forget, forget_idle));
         served
     }
 
-    fn door(
+    /// What makes a door for each of the threads that serve, within its runtime.
+    fn doors(
         self,
         webhook_keys: Option<Keyring>,
         rate_limit: RateLimit,
         health: HealthReporter,
-        draining: Arc<AtomicBool>,
-        closed: CancellationToken,
-    ) -> Door {
+        draining: &Arc<AtomicBool>,
+        closed: &CancellationToken,
+    ) -> impl Fn() -> Door + Clone + Send + use<> {
+        let (draining, closed) = (Arc::clone(draining), closed.clone());
         let authenticator = Authenticator::new(self.repository.clone(), Arc::clone(&self.clock));
-        let probes = Router::new()
-            .route(door::HEALTHZ, get(async || "ok\n"))
-            .route(door::READYZ, get(ready))
-            .with_state(Probe { repository: self.repository.clone(), draining });
-        Door::new(Inner {
-            clock: self.clock,
-            random: Arc::clone(&self.random),
-            probes,
-            scim: scim::Endpoints::new(scim::Scim {
-                repository: self.repository.clone(),
-                authenticator: authenticator.clone(),
-                public_url: self.public_url,
-                rate_limit,
-                unknown_members: self.scim_unknown_members,
-            }),
-            protocols: service::protocols(service::Services {
-                repository: self.repository,
-                authenticator,
-                random: self.random,
-                health,
-                closed,
-                allowed_origins: self.cors_origins,
-                webhook_keys,
-                webhook_policy: self.webhooks.policy,
-            }),
-        })
+        let server = Arc::new(self);
+        move || {
+            let repository = server.repository.for_this_runtime();
+            let authenticator = authenticator.over(repository.clone());
+            let probe = Probe { repository: repository.clone(), draining: Arc::clone(&draining) };
+            let probes = Router::new()
+                .route(door::HEALTHZ, get(async || "ok\n"))
+                .route(door::READYZ, get(ready))
+                .with_state(probe);
+            Door::new(Inner {
+                clock: Arc::clone(&server.clock),
+                random: Arc::clone(&server.random),
+                probes,
+                scim: scim::Endpoints::new(scim::Scim {
+                    repository: repository.clone(),
+                    authenticator: authenticator.clone(),
+                    public_url: server.public_url.clone(),
+                    rate_limit: rate_limit.clone(),
+                    unknown_members: server.scim_unknown_members,
+                }),
+                protocols: service::protocols(service::Services {
+                    repository,
+                    authenticator,
+                    random: Arc::clone(&server.random),
+                    health: health.clone(),
+                    closed: closed.clone(),
+                    allowed_origins: server.cors_origins.clone(),
+                    webhook_keys: webhook_keys.clone(),
+                    webhook_policy: server.webhooks.policy,
+                }),
+            })
+        }
     }
 }
 

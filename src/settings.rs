@@ -9,6 +9,7 @@ mod values;
 mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -39,6 +40,10 @@ pub struct Settings {
     /// Where to listen.
     #[serde(deserialize_with = "values::address")]
     pub listen: SocketAddr,
+    /// How many threads serve, each some of the connections; by default, as many as
+    /// there are cores.
+    #[serde(deserialize_with = "values::some_count")]
+    pub threads: Option<NonZeroUsize>,
     /// Where the store is.
     #[serde(deserialize_with = "values::text")]
     pub database_url: DatabaseUrl,
@@ -93,6 +98,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            threads: None,
             database_url: DatabaseUrl::SqliteFile("scimd.db".into()),
             public_url: None,
             log: LogFilter(Targets::new().with_default(LevelFilter::INFO)),

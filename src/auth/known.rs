@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::hash::Hash;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures::future::{Either, select};
 use quick_cache::sync::Cache;
@@ -16,12 +17,18 @@ const CAPACITY: usize = 10_000;
 /// they are checked again, which is one wait for the database less.
 ///
 /// Nobody is let in for being remembered: each request has a check of its own, which begins
-/// after it has come.
-pub struct Known<K, C>(Cache<K, C>);
+/// after it has come. Clones remember together.
+pub struct Known<K, C>(Arc<Cache<K, C>>);
+
+impl<K, C> Clone for Known<K, C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl<K: Eq + Hash, C: Copy + PartialEq> Known<K, C> {
     pub fn new() -> Self {
-        Self(Cache::new(CAPACITY))
+        Self(Arc::new(Cache::new(CAPACITY)))
     }
 
     /// Does `work` for whom `check` lets in.

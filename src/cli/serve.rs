@@ -1,6 +1,7 @@
 //! `scimd serve`.
 
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -37,8 +38,11 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
     if arguments.dev {
         print!("{}", dev::sample(&repository, &SystemRandom, &public_url).await?);
     }
+    let threads = settings.threads.map_or_else(available_parallelism, Ok);
+    let threads = threads.context("how many cores there are is not known: set SCIMD_THREADS")?;
     let webhooks = settings.webhooks();
     let server = Server {
+        threads,
         repository,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),

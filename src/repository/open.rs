@@ -50,14 +50,11 @@ impl Repository {
                 let server = PgConnectOptions::from_str(url)
                     .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?
                     .statement_cache_capacity(STATEMENTS);
-                // SeaORM logs the URL that it is given, and quotes it in errors.
-                let mut options = ConnectOptions::new("postgres:");
-                options
-                    .max_connections(one_more_than(POSTGRES_CONNECTIONS))
-                    .test_before_acquire_if_idle_for(Duration::from_secs(30))
-                    .map_sqlx_postgres_opts(move |_| server.clone().disable_statement_logging());
-                let schema = connect(options).await?;
-                let source = schema.get_postgres_connection_pool().clone();
+                let schema = connect(postgres(1, &server)).await?;
+                let mut options = postgres(POSTGRES_CONNECTIONS, &server);
+                // What was opened here would wake this runtime, see `Pool`.
+                options.connect_lazy(true);
+                let source = connect(options).await?.get_postgres_connection_pool().clone();
                 let pool = Pool::new(source, POSTGRES_CONNECTIONS);
                 let coalescing = Coalescing::new(Arc::clone(&pool));
                 let reader = Reader::Postgres { pool: Arc::clone(&pool), coalescing };
@@ -75,6 +72,13 @@ impl Repository {
     #[must_use]
     pub fn on_behalf_of(&self, origin: Origin) -> Self {
         Self { origin, ..self.clone() }
+    }
+
+    /// The same store, for whoever runs in the present runtime: what is asked often is
+    /// asked together with those who ask there, so that no runtime waits for another.
+    #[must_use]
+    pub fn for_this_runtime(&self) -> Self {
+        Self { reader: self.reader.for_this_runtime(), ..self.clone() }
     }
 
     /// Reads without a transaction.
@@ -131,7 +135,7 @@ async fn open_sqlite(location: &Location) -> Result<(Reader, Writer, DatabaseCon
     // fair, its lock is not.
     let schema = connect_first(&sqlite(1, location.options().create_if_missing(true))).await?;
     let writer = Queue::open(location)?;
-    let readers = sqlite(one_more_than(SQLITE_READERS), location.options().read_only(true));
+    let readers = sqlite(SQLITE_READERS, location.options().read_only(true));
     let readers = connect(readers).await?;
     let reader = Reader::Sqlite {
         in_place: Arc::new(InPlace::new(location.clone())),
@@ -159,15 +163,25 @@ async fn connect_first(options: &ConnectOptions) -> Result<DatabaseConnection> {
     }
 }
 
-/// Of sqlx's pool, which migrations go to directly.
-fn one_more_than(connections: usize) -> u32 {
-    u32::try_from(connections + 1).expect("a number of this file")
+fn postgres(connections: usize, server: &PgConnectOptions) -> ConnectOptions {
+    let server = server.clone();
+    // SeaORM logs the URL that it is given, and quotes it in errors.
+    let mut options = ConnectOptions::new("postgres:");
+    options
+        .max_connections(at_most(connections))
+        .test_before_acquire_if_idle_for(Duration::from_secs(30))
+        .map_sqlx_postgres_opts(move |_| server.clone().disable_statement_logging());
+    options
 }
 
-fn sqlite(connections: u32, file: SqliteConnectOptions) -> ConnectOptions {
+fn at_most(connections: usize) -> u32 {
+    u32::try_from(connections).expect("a number of this file")
+}
+
+fn sqlite(connections: usize, file: SqliteConnectOptions) -> ConnectOptions {
     let mut options = ConnectOptions::new("sqlite:");
     options
-        .max_connections(connections)
+        .max_connections(at_most(connections))
         // A connection to a file does not go stale, and one to memory must
         // never be closed.
         .idle_timeout(None)

@@ -2,6 +2,7 @@
 //! have, or from TOML's own type where that says it better.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -39,19 +40,34 @@ pub fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
 }
 
 pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    whole(deserializer, "must be a whole number such as 200")
+}
+
+pub fn some_count<'de, D>(deserializer: D) -> Result<Option<NonZeroUsize>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    whole(deserializer, "must be a whole number from 1, such as 4").map(Some)
+}
+
+fn whole<'de, D, T>(deserializer: D, expected: &str) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + FromStr,
+{
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Number {
-        Whole(u32),
+    enum Number<T> {
+        Whole(T),
         Text(String),
         Other(IgnoredAny),
     }
-    let number = match Number::deserialize(deserializer)? {
+    let number = match Number::<T>::deserialize(deserializer)? {
         Number::Whole(number) => Some(number),
         Number::Text(text) => text.parse().ok(),
         Number::Other(_) => None,
     };
-    number.ok_or_else(|| de::Error::custom("must be a whole number such as 200"))
+    number.ok_or_else(|| de::Error::custom(expected))
 }
 
 pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

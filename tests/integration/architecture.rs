@@ -26,6 +26,7 @@ const RESERVED: [(&str, &[&str]); 7] = [
         // webhooks with the task that sends them.
         &[
             "server.rs",
+            "server/threads.rs",
             "repository/connection/",
             "service/snapshot.rs",
             "telemetry.rs",

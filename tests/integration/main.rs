@@ -38,6 +38,7 @@ mod scim;
 mod settings;
 mod surface;
 mod tenancy;
+mod threads;
 mod transport;
 mod validation;
 mod webhooks;

@@ -284,6 +284,7 @@ fn defaults() -> Vec<(&'static str, String)> {
 fn values(settings: &Settings) -> Vec<(&'static str, String)> {
     let Settings {
         listen,
+        threads,
         database_url,
         public_url,
         log,
@@ -302,6 +303,7 @@ fn values(settings: &Settings) -> Vec<(&'static str, String)> {
     } = settings;
     vec![
         ("listen", format!("{listen:?}")),
+        ("threads", format!("{threads:?}")),
         ("database_url", format!("{database_url:?}")),
         ("public_url", format!("{public_url:?}")),
         ("log", format!("{log:?}")),

@@ -25,7 +25,7 @@ struct Setting {
     right: &'static str,
 }
 
-const SETTINGS: [Setting; 16] = [
+const SETTINGS: [Setting; 17] = [
     Setting {
         name: "listen",
         flag: Some(|flags| &mut flags.listen),
@@ -34,6 +34,15 @@ const SETTINGS: [Setting; 16] = [
         default: "127.0.0.1:8080",
         wrong: "8080",
         right: "must be an IP address with a port such as 127.0.0.1:8080",
+    },
+    Setting {
+        name: "threads",
+        flag: None,
+        values: ["1", "2", "64"],
+        read: |settings| settings.threads.map_or_else(String::new, |threads| threads.to_string()),
+        default: "",
+        wrong: "0",
+        right: "must be a whole number from 1, such as 4",
     },
     Setting {
         name: "database_url",

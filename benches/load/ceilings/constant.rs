@@ -1,11 +1,12 @@
 //! The first ceiling: the same HTTP stack, which reads the request and answers
 //! always the same. It is what a request costs before anything is done for it.
 
+use std::thread::available_parallelism;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use axum::routing::{MethodFilter, on};
-use axum::serve::ListenerExt as _;
 use prost::Message;
 use scimd::proto::gitpod::v1::organization_service_server::{
     OrganizationService, OrganizationServiceServer,
@@ -17,7 +18,9 @@ use scimd::proto::gitpod::v1::{
     RegenerateScimTokenRequest, RegenerateScimTokenResponse, UpdateScimConfigurationRequest,
     UpdateScimConfigurationResponse,
 };
+use scimd::server::Threads;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::operations::{Action, Operation, Protocol};
@@ -27,17 +30,16 @@ use crate::record::Recorded;
 pub async fn serve(operation: &Operation, recorded: Recorded) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
-    // As src/server.rs does it.
-    let listener = listener.tap_io(|connection| {
-        let _ = connection.set_nodelay(true);
-    });
     let router = if operation.protocol == Protocol::Grpc {
         let service = OrganizationServiceServer::new(Constant::new(&recorded)?);
         Routes::new(service).into_axum_router()
     } else {
         http(operation.action, recorded)?
     };
-    Ok(axum::serve(listener, router).await?)
+    let never = CancellationToken::new();
+    let mut threads =
+        Threads::start(available_parallelism()?, listener, &never, move || router.clone())?;
+    Ok(threads.served().await?)
 }
 
 fn http(action: Action, recorded: Recorded) -> anyhow::Result<Router> {

@@ -57,7 +57,7 @@ pub struct Coalescing {
 }
 
 impl Coalescing {
-    /// Within a runtime, which runs the statements for several.
+    /// Within a runtime, which runs the statements.
     pub fn new(pool: Arc<Pool<Postgres>>) -> Arc<Self> {
         Arc::new(Self { pool, lines: Mutex::default(), runtime: Handle::current() })
     }

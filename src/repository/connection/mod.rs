@@ -54,6 +54,19 @@ pub(super) enum Writer {
     Postgres { pool: Arc<Pool<Postgres>>, group_commit: Arc<GroupCommit> },
 }
 
+impl Reader {
+    /// The same, for whoever runs in the present runtime.
+    pub fn for_this_runtime(&self) -> Self {
+        match self {
+            Self::Sqlite { .. } => self.clone(),
+            Self::Postgres { pool, .. } => {
+                let coalescing = Coalescing::new(Arc::clone(pool));
+                Self::Postgres { pool: Arc::clone(pool), coalescing }
+            }
+        }
+    }
+}
+
 impl Writer {
     /// See [`Queue::pause`].
     pub async fn pause(&self) -> Result<Option<Turn>, Failure> {

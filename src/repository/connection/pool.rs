@@ -1,4 +1,7 @@
 //! Connections that stay with us between statements.
+//!
+//! What is read from a connection wakes the runtime that opened it. So whoever asks gets
+//! one that its own runtime opened: one of another's would have that wake this one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,6 +10,7 @@ use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::postgres::{PgArguments, PgRow};
 use sea_orm::sqlx::{self, Connection, Postgres, SqlSafeStr};
 use sea_orm::{DbErr, RuntimeErr, Statement};
+use tokio::runtime::{self, Handle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -22,21 +26,26 @@ const TRUSTED_FOR: Duration = Duration::from_secs(30);
 /// A number of connections, out of sqlx's pool, which opens and counts them.
 pub struct Pool<DB: Engine> {
     source: sqlx::Pool<DB>,
-    /// The last one returned is the first one taken: its thread, its caches and
-    /// its prepared statements are the warm ones.
+    /// The last one returned is the first one taken, of those of a runtime: its thread,
+    /// its caches and its prepared statements are the warm ones.
     idle: Mutex<Vec<Idle<DB>>>,
     /// First come, first served.
     permits: Arc<Semaphore>,
 }
 
 struct Idle<DB: Engine> {
-    connection: PoolConnection<DB>,
+    session: Session<DB>,
     since: Instant,
 }
 
+/// A connection, and where it was opened.
+struct Session<DB: Engine> {
+    connection: PoolConnection<DB>,
+    home: runtime::Id,
+}
+
 impl<DB: Engine> Pool<DB> {
-    /// At most `connections` at a time of those of `source`, which must have one
-    /// more for whoever goes to it directly.
+    /// At most `connections` of `source`, to which nobody else goes.
     pub fn new(source: sqlx::Pool<DB>, connections: usize) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(connections));
         Arc::new(Self { source, idle: Mutex::default(), permits })
@@ -54,24 +63,38 @@ impl<DB: Engine> Pool<DB> {
                     .expect("the semaphore is never closed")
             }
         };
-        let connection = match self.take_idle().await {
-            Some(connection) => connection,
-            // Boxed: it is rare, and so large that whatever reads would be ten times
-            // as large with it, and be copied as such.
-            None => Box::pin(self.source.acquire()).await.map_err(not_acquired)?,
+        let home = Handle::current().id();
+        let session = if let Some(session) = self.take_idle(home).await {
+            session
+        } else {
+            // Boxed: it is rare, and so large that whatever reads would be ten times as
+            // large with it, and be copied as such.
+            let connection = Box::pin(self.source.acquire()).await.map_err(not_acquired)?;
+            Session { connection, home }
         };
         let pool = Arc::clone(self);
-        Ok(Lease { connection: Some(connection), pool, sound: true, _permit: permit })
+        Ok(Lease { session: Some(session), pool, sound: true, _permit: permit })
     }
 
-    async fn take_idle(&self) -> Option<PoolConnection<DB>> {
+    /// A connection for whoever has a permit; `None`: there is room for another one.
+    async fn take_idle(&self, home: runtime::Id) -> Option<Session<DB>> {
         loop {
-            let Idle { mut connection, since } = self.idle().pop()?;
-            if since.elapsed() < TRUSTED_FOR || connection.ping().await.is_ok() {
-                return Some(connection);
+            let Idle { mut session, since } = self.pop_idle(home)?;
+            if since.elapsed() < TRUSTED_FOR || session.connection.ping().await.is_ok() {
+                return Some(session);
             }
-            drop(connection.detach());
+            drop(session.connection.detach());
         }
+    }
+
+    fn pop_idle(&self, home: runtime::Id) -> Option<Idle<DB>> {
+        let mut idle = self.idle();
+        if let Some(place) = idle.iter().rposition(|idle| idle.session.home == home) {
+            return Some(idle.remove(place));
+        }
+        // Each of the permits that are left stands for a connection that is idle, or for
+        // one that is not open yet.
+        if idle.len() > self.permits.available_permits() { idle.pop() } else { None }
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle<DB>>> {
@@ -83,15 +106,15 @@ impl<DB: Engine> Pool<DB> {
 impl<DB: Engine> Drop for Pool<DB> {
     /// sqlx takes a connection back in a task, but the runtime may be gone.
     fn drop(&mut self) {
-        for Idle { connection, .. } in self.idle().drain(..) {
-            drop(connection.detach());
+        for Idle { session, .. } in self.idle().drain(..) {
+            drop(session.connection.detach());
         }
     }
 }
 
 /// A connection for as long as this lives.
 pub struct Lease<DB: Engine> {
-    connection: Option<PoolConnection<DB>>,
+    session: Option<Session<DB>>,
     pool: Arc<Pool<DB>>,
     /// Whether the connection is known to be ready for the next statement.
     sound: bool,
@@ -138,7 +161,9 @@ impl<DB: Engine> Lease<DB> {
 
     fn begin(&mut self) -> &mut DB::Connection {
         self.sound = DB::OUTLIVES_CANCELLATION;
-        self.connection.as_mut().expect("a lease has its connection until it is dropped")
+        let session =
+            self.session.as_mut().expect("a lease has its connection until it is dropped");
+        &mut session.connection
     }
 
     /// A statement that the database refused has been answered in full, unless it ends
@@ -170,11 +195,11 @@ impl Lease<Postgres> {
 
 impl<DB: Engine> Drop for Lease<DB> {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(session) = self.session.take() else { return };
         if self.sound {
-            self.pool.idle().push(Idle { connection, since: Instant::now() });
+            self.pool.idle().push(Idle { session, since: Instant::now() });
         } else {
-            drop(connection.detach());
+            drop(session.connection.detach());
         }
     }
 }

@@ -8,6 +8,7 @@ mod postgres;
 mod process;
 mod stream;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -303,6 +304,7 @@ async fn listen(
     let public_url = url.clone();
     // No limit: tests are faster than an identity provider may be.
     let mut server = Server {
+        threads: NonZeroUsize::new(2).unwrap(),
         repository,
         clock,
         random,

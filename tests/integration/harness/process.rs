@@ -119,9 +119,14 @@ impl Process {
         self.child.stdout.take().expect("a pipe, taken once")
     }
 
+    /// Its id, as long as it was not waited for.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it has not been waited for")
+    }
+
     /// Sends a signal, such as `TERM`.
     pub async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it has not been waited for").to_string();
+        let id = self.id().to_string();
         let mut kill = Command::new("sh");
         kill.args(["-c", r#"kill -s "$1" "$2""#, "sh", name, &id]);
         finished(kill).await.ok();

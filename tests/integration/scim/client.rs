@@ -88,7 +88,12 @@ impl ScimClient {
 
     /// The same at another server on the same database.
     pub fn at_replica(&self, server: &TestServer, replica: &Replica) -> Self {
-        Self { base: self.base.replace(&server.url, &replica.url), ..self.clone() }
+        self.at_url(server, &replica.url)
+    }
+
+    /// The same at another server on the same database, by the URL of that.
+    pub fn at_url(&self, server: &TestServer, url: &str) -> Self {
+        Self { base: self.base.replace(&server.url, url), ..self.clone() }
     }
 
     /// The same with the headers of a certain identity provider.
