@@ -32,9 +32,8 @@ struct Asker {
 
 impl Asker {
     /// The same, who asks another server on the same database.
-    fn at(self, url: &str) -> Self {
-        let base = self.tenant.scim.base.replace(&self.url, url);
-        let scim = ScimClient::at(&base, &self.tenant.scim.token);
+    fn at(self, server: &TestServer, url: &str) -> Self {
+        let scim = self.tenant.scim.at_url(server, url);
         let rpc = Client::new(url, self.tenant.rpc.key.as_deref());
         Self { tenant: Tenant { scim, rpc, ..self.tenant }, url: url.to_owned(), ..self }
     }
@@ -164,7 +163,7 @@ on_both_engines! {
     async fn on_postgres_each_statement_is_one_for_several(server: TestServer) {
         let process = Process::serve(&server.database).await;
         let askers = askers(&server, 12).await;
-        let askers: Vec<_> = askers.into_iter().map(|asker| asker.at(&process.url)).collect();
+        let askers: Vec<_> = askers.into_iter().map(|asker| asker.at(&server, &process.url)).collect();
         for table in ["api_keys", "scim_configurations", "scim_users", "scim_group_members"] {
             let ask = || (questions(&askers), calls(&askers));
             let (questions, calls) = held_up(&server, table, ask).await;

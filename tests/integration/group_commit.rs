@@ -216,8 +216,7 @@ on_both_engines! {
         let world = World::new(&server).await;
         let scim = &world.tenant.scim;
         let users = scim.make_users(40).await;
-        let base = scim.base.replace(&server.url, &process.url);
-        let there = ScimClient::at(&base, &scim.token);
+        let there = scim.at_url(&server, &process.url);
         let changes = held_up(&server, "scim_feeds", || {
             let changed = users.iter().map(|user| retitle(&there, user, "x"));
             let made = (0..40).map(|number| make(&there, &format!("new-{number}")));
@@ -317,7 +316,7 @@ on_both_engines! {
         let scim = World::new(&server).await.tenant.scim;
         let Some(before) = scans(&server).await else { return };
         let process = Process::serve(&server.database).await;
-        let there = ScimClient::at(&scim.base.replace(&server.url, &process.url), &scim.token);
+        let there = scim.at_url(&server, &process.url);
         for number in 0..12 {
             let user = make(&there, &format!("user-{number}")).await.unwrap().created();
             let user = user["id"].as_str().unwrap();

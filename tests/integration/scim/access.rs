@@ -106,7 +106,7 @@ on_both_engines! {
     async fn a_regenerated_token_holds_from_the_next_request_everywhere(server: TestServer) {
         let tenant = tenant(&server).await;
         let replica = server.replica().await;
-        let there = ScimClient::at(&tenant.scim.base.replace(&server.url, &replica.url), &tenant.scim.token);
+        let there = tenant.scim.at_replica(&server, &replica);
         let ann = tenant.scim.make_user("ann").await;
         assert_eq!(ids(&there.list("/Users").await), [&*ann]);
         let token = tenant.call("RegenerateSCIMToken", json!({})).await["token"].clone();

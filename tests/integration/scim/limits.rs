@@ -89,8 +89,7 @@ on_both_engines! {
             let mut command = scimd(&server.database, &["serve"]);
             command.env("SCIMD_SCIM_RATE_LIMIT", limit);
             let process = Process::start(command).await;
-            let base = tenant.scim.base.replace(&server.url, &process.url);
-            let client = ScimClient::at(&base, &tenant.scim.token);
+            let client = tenant.scim.at_url(&server, &process.url);
             // The clock is the machine's: one of many comes too soon.
             let mut last = 200;
             for _ in 0..20 {
