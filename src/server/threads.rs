@@ -56,6 +56,7 @@ impl Threads {
         let address = listener.local_addr()?;
         let listener = Arc::new(Mutex::new(listener));
         let end = CancellationToken::new();
+        let guard = end.clone().drop_guard();
         let start = |place| {
             let listener = InTurn { listener: Arc::clone(&listener), address };
             let closed = closed.clone();
@@ -82,7 +83,7 @@ impl Threads {
             Ok(served)
         };
         let served = (0..number.get()).map(start).collect::<io::Result<_>>()?;
-        Ok(Self { served, _end: end.drop_guard() })
+        Ok(Self { served, _end: guard })
     }
 
     /// Done when no connections are taken any more, and all requests are answered.
