@@ -27,6 +27,7 @@ use crate::clock::{Clock, Random};
 use crate::model::{Instant, OrganizationId};
 use crate::repository::{self, Repository};
 use crate::scim::RateLimit;
+use crate::service::SnapshotTurns;
 use crate::settings::{UnknownMembers, WebhookSettings};
 use crate::signing::Keyring;
 use crate::webhook::{self, Webhooks};
@@ -132,6 +133,8 @@ impl Server {
                 Ok(())
             }
         };
+        // Also where a thread ended before.
+        closed.cancel();
         if let Some(webhooks) = webhooks {
             // So that another replica need not wait for the ends of leases.
             let _ = tokio::time::timeout(WEBHOOKS_TIMEOUT, webhooks).await;
@@ -151,6 +154,7 @@ impl Server {
     ) -> impl Fn() -> Door + Clone + Send + use<> {
         let (draining, closed) = (Arc::clone(draining), closed.clone());
         let authenticator = Authenticator::new(self.repository.clone(), Arc::clone(&self.clock));
+        let snapshots = Arc::<SnapshotTurns>::default();
         let server = Arc::new(self);
         move || {
             let repository = server.repository.for_this_runtime();
@@ -177,6 +181,7 @@ impl Server {
                     random: Arc::clone(&server.random),
                     health: health.clone(),
                     closed: closed.clone(),
+                    snapshots: Arc::clone(&snapshots),
                     allowed_origins: server.cors_origins.clone(),
                     webhook_keys: webhook_keys.clone(),
                     webhook_policy: server.webhooks.policy,

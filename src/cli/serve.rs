@@ -27,6 +27,8 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
         settings.database_url = DatabaseUrl::SqliteMemory;
         settings.migrate = true;
     }
+    let threads = settings.threads.map_or_else(available_parallelism, Ok);
+    let threads = threads.context("how many cores there are is not known: set SCIMD_THREADS")?;
     let repository = ready(&settings).await?;
     let listener = TcpListener::bind(settings.listen)
         .await
@@ -38,8 +40,6 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
     if arguments.dev {
         print!("{}", dev::sample(&repository, &SystemRandom, &public_url).await?);
     }
-    let threads = settings.threads.map_or_else(available_parallelism, Ok);
-    let threads = threads.context("how many cores there are is not known: set SCIMD_THREADS")?;
     let webhooks = settings.webhooks();
     let server = Server {
         threads,

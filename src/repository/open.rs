@@ -50,7 +50,9 @@ impl Repository {
                 let server = PgConnectOptions::from_str(url)
                     .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?
                     .statement_cache_capacity(STATEMENTS);
-                let schema = connect(postgres(1, &server)).await?;
+                // One is open; should the database be gone without a word, sqlx waits long
+                // for the one that a check has given up.
+                let schema = connect(postgres(POSTGRES_CONNECTIONS, &server)).await?;
                 let mut options = postgres(POSTGRES_CONNECTIONS, &server);
                 // What was opened here would wake this runtime, see `Pool`.
                 options.connect_lazy(true);

@@ -32,7 +32,7 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// Threads that serve. Dropped, they end, whatever they do.
 pub struct Threads {
-    served: Vec<oneshot::Receiver<()>>,
+    served: Vec<oneshot::Receiver<io::Result<()>>>,
     _end: DropGuard,
 }
 
@@ -42,7 +42,7 @@ impl Threads {
     ///
     /// # Errors
     ///
-    /// The system gives no more threads, or nothing for them to wait with.
+    /// The system gives no more threads.
     pub fn start<S>(
         number: NonZeroUsize,
         listener: TcpListener,
@@ -59,21 +59,19 @@ impl Threads {
         let guard = end.clone().drop_guard();
         let start = |place| {
             let listener = InTurn { listener: Arc::clone(&listener), address };
-            let closed = closed.clone();
-            let (service, end) = (service.clone(), end.clone());
-            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            let (closed, end) = (closed.clone().cancelled_owned(), end.clone());
+            let service = service.clone();
             let (done, served) = oneshot::channel();
             thread::Builder::new().name(format!("serve-{place}")).spawn(move || {
-                let serve = async {
-                    axum::serve(listener, Shared::new(service()))
-                        .with_graceful_shutdown(closed.cancelled_owned())
-                        .await
+                let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+                    Ok(runtime) => runtime,
+                    Err(error) => return drop(done.send(Err(error))),
                 };
                 runtime.spawn(ticks());
                 runtime.block_on(end.run_until_cancelled(async {
-                    // It never fails.
-                    let _ = serve.await;
-                    let _ = done.send(());
+                    let serve = axum::serve(listener, Shared::new(service()));
+                    let served = serve.with_graceful_shutdown(closed).await;
+                    let _ = done.send(served);
                     // Others may wait for what a task does here.
                     pending::<()>().await;
                 }));
@@ -90,10 +88,11 @@ impl Threads {
     ///
     /// # Errors
     ///
-    /// One of them came to its end before.
+    /// One of them could not begin, or came to its end before.
     pub async fn served(&mut self) -> io::Result<()> {
-        let served = try_join_all(self.served.iter_mut()).await;
-        served.map(drop).map_err(|_| io::Error::other("a thread that serves has ended"))
+        let ended = |_panic| io::Error::other("a thread that serves has ended");
+        let served = self.served.iter_mut().map(async |served| served.await.map_err(ended)?);
+        try_join_all(served).await.map(drop)
     }
 }
 
@@ -116,25 +115,16 @@ impl Listener for InTurn {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            // Those who wait for this lock get it in the order in which they came.
-            let (connection, peer) = Listener::accept(&mut *self.listener.lock().await).await;
-            match at_home(connection) {
-                Ok(connection) => return (connection, peer),
-                Err(error) => tracing::warn!(%error, "a connection is lost"),
-            }
+        // Those who wait for this lock get it in the order in which they came.
+        let (connection, peer) = Listener::accept(&mut *self.listener.lock().await).await;
+        // Answers are small: waiting to fill a packet would only delay them.
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
         }
+        (connection, peer)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
         Ok(self.address)
     }
-}
-
-/// The connection, which wakes the present runtime when there is something to read.
-fn at_home(connection: TcpStream) -> io::Result<TcpStream> {
-    let connection = TcpStream::from_std(connection.into_std()?)?;
-    // Answers are small: waiting to fill a packet would only delay them.
-    connection.set_nodelay(true)?;
-    Ok(connection)
 }

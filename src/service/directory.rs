@@ -8,7 +8,7 @@ use super::error::Error;
 use super::pagination::{self, Place};
 use super::resource::{self, Owner};
 use super::rules::id;
-use super::snapshot::Turns;
+use super::snapshot::SnapshotTurns;
 use crate::auth::{Authenticator, Caller};
 use crate::model::{Condition, ConfigurationId, GroupId, Position, Scope, Slice, UserId, fold};
 use crate::proto::scimd::v1::directory_service_server::DirectoryService;
@@ -30,7 +30,7 @@ pub struct Directory {
     /// Cancelled when the server ends.
     pub(super) closed: CancellationToken,
     /// Who may take snapshots.
-    pub(super) turns: Turns,
+    pub(super) turns: Arc<SnapshotTurns>,
 }
 
 impl Directory {
@@ -40,8 +40,9 @@ impl Directory {
         repository: Repository,
         authenticator: Authenticator,
         closed: CancellationToken,
+        turns: Arc<SnapshotTurns>,
     ) -> Self {
-        Self { repository, authenticator, closed, turns: Turns::new() }
+        Self { repository, authenticator, closed, turns }
     }
 
     /// Lists users of an organization, or of one configuration of it.

@@ -43,6 +43,7 @@ pub use self::feed::event_json;
 use self::identity::Identity;
 use self::organizations::Organizations;
 pub use self::protocols::{Answer, Protocols};
+pub use self::snapshot::SnapshotTurns;
 use self::transport::Grpc;
 use self::webhooks::Webhooks;
 use crate::auth::Authenticator;
@@ -74,6 +75,8 @@ pub struct Services {
     pub health: HealthReporter,
     /// Cancelled when the server ends: what would go on for ever ends then too.
     pub closed: CancellationToken,
+    /// Who may take snapshots, of all callers of the process.
+    pub snapshots: Arc<SnapshotTurns>,
     /// From which web pages browsers may call; empty: from all.
     pub allowed_origins: Vec<HeaderValue>,
     /// What the secrets of webhooks are kept with; `None`: there are no webhooks.
@@ -90,6 +93,7 @@ pub fn protocols(services: Services) -> Protocols {
         services.repository.clone(),
         services.authenticator.clone(),
         services.closed.clone(),
+        services.snapshots,
     ));
     let accounts = Arc::new(Accounts::new(services.repository.clone()));
     let webhooks = Arc::new(Webhooks {

@@ -83,7 +83,7 @@ fn handed_over<T: Send + 'static>(
 /// Who may take snapshots: each holds a connection for as long as its reader takes.
 /// Of one organization there is one at a time, so that slow readers of it keep
 /// nobody else's waiting.
-pub(super) struct Turns {
+pub struct SnapshotTurns {
     all: Arc<Semaphore>,
     /// Of the organizations that take one or wait for it.
     own: Mutex<HashMap<OrganizationId, Weak<Semaphore>>>,
@@ -95,11 +95,13 @@ struct Turn {
     _all: OwnedSemaphorePermit,
 }
 
-impl Turns {
-    pub(super) fn new() -> Self {
+impl Default for SnapshotTurns {
+    fn default() -> Self {
         Self { all: Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE)), own: Mutex::default() }
     }
+}
 
+impl SnapshotTurns {
     async fn wait(&self, organization: OrganizationId) -> Turn {
         const OPEN: &str = "the semaphores are never closed";
         let own = self.own(organization).acquire_owned().await.expect(OPEN);
@@ -189,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_takes_many_snapshots_keeps_nobody_else_waiting() {
-        let turns = Turns::new();
+        let turns = SnapshotTurns::default();
         let [one, other] = [1, 2].map(|id| OrganizationId::from(uuid::Uuid::from_u128(id)));
         let is_ready = async |organization| {
             timeout(Duration::from_millis(20), turns.wait(organization)).await.ok()

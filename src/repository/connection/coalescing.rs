@@ -120,8 +120,8 @@ impl Coalescing {
     }
 
     /// Sees to it that nobody waits for long for a statement that is not for them, until
-    /// nobody waits at all. One for all statements: a timer of each would wake a thread
-    /// for nothing in every tenth request.
+    /// nobody waits at all. One for all statements of a runtime: a timer of each would be
+    /// set for nothing in every tenth request.
     async fn watch(self: Arc<Self>) {
         loop {
             sleep(PATIENCE).await;
@@ -198,7 +198,7 @@ impl Round {
             }
             // What one of them asks may be what the database does not take: each learns
             // that for itself.
-            Err(error) => tracing::warn!(%error, "asked together in vain, each asks for itself"),
+            Err(error) => tracing::warn!(%error, "asked in vain, each asks for itself"),
         }
     }
 

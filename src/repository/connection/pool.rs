@@ -1,8 +1,9 @@
 //! Connections that stay with us between statements.
 //!
-//! What is read from a connection wakes the runtime that opened it. So whoever asks gets
-//! one that its own runtime opened: one of another's would have that wake this one.
+//! What PostgreSQL answers wakes the runtime that opened the connection. So whoever asks
+//! gets one that its own runtime opened: one of another's would have that wake this one.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use super::rows::FromRow;
 
 /// How long a request waits for its turn at the database.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the database may take over a new connection while others are idle.
+const OPENING: Duration = Duration::from_millis(500);
 /// A connection that was idle for longer is asked whether it still lives.
 const TRUSTED_FOR: Duration = Duration::from_secs(30);
 
@@ -64,27 +67,35 @@ impl<DB: Engine> Pool<DB> {
             }
         };
         let home = Handle::current().id();
-        let session = if let Some(session) = self.take_idle(home).await {
-            session
-        } else {
-            // Boxed: it is rare, and so large that whatever reads would be ten times as
-            // large with it, and be copied as such.
-            let connection = Box::pin(self.source.acquire()).await.map_err(not_acquired)?;
-            Session { connection, home }
-        };
         let pool = Arc::clone(self);
-        Ok(Lease { session: Some(session), pool, sound: true, _permit: permit })
+        let mut lease = Lease { session: None, pool, sound: false, _permit: permit };
+        while let Some(idle) = self.pop_idle(home) {
+            if lease.takes(idle).await {
+                return Ok(lease);
+            }
+        }
+        // Boxed: it is rare, and so large that whatever reads would be ten times as large
+        // with it, and be copied as such.
+        Box::pin(self.open(lease, home)).await
     }
 
-    /// A connection for whoever has a permit; `None`: there is room for another one.
-    async fn take_idle(&self, home: runtime::Id) -> Option<Session<DB>> {
-        loop {
-            let Idle { mut session, since } = self.pop_idle(home)?;
-            if since.elapsed() < TRUSTED_FOR || session.connection.ping().await.is_ok() {
-                return Some(session);
+    async fn open(&self, mut lease: Lease<DB>, home: runtime::Id) -> Result<Lease<DB>, Failure> {
+        let mut opened = pin!(self.source.acquire());
+        let opened = match timeout(OPENING, opened.as_mut()).await {
+            Ok(opened) => opened,
+            Err(_elapsed) => {
+                let other = self.idle().pop();
+                if let Some(other) = other
+                    && lease.takes(other).await
+                {
+                    return Ok(lease);
+                }
+                opened.await
             }
-            drop(session.connection.detach());
-        }
+        };
+        lease.session = Some(Session { connection: opened.map_err(not_acquired)?, home });
+        lease.sound = true;
+        Ok(lease)
     }
 
     fn pop_idle(&self, home: runtime::Id) -> Option<Idle<DB>> {
@@ -122,6 +133,27 @@ pub struct Lease<DB: Engine> {
 }
 
 impl<DB: Engine> Lease<DB> {
+    /// Takes a connection if it still lives. Who gives up waiting for a sign of life has
+    /// nobody else wait for it.
+    async fn takes(&mut self, Idle { session, since }: Idle<DB>) -> bool {
+        let connection = &mut self.session.insert(session).connection;
+        self.sound = false;
+        self.sound = since.elapsed() < TRUSTED_FOR || connection.ping().await.is_ok();
+        if !self.sound {
+            self.give_back();
+        }
+        self.sound
+    }
+
+    fn give_back(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        if self.sound {
+            self.pool.idle().push(Idle { session, since: Instant::now() });
+        } else {
+            drop(session.connection.detach());
+        }
+    }
+
     /// Runs a statement, and says how many rows it changed.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, Failure> {
         let connection = self.begin();
@@ -195,12 +227,7 @@ impl Lease<Postgres> {
 
 impl<DB: Engine> Drop for Lease<DB> {
     fn drop(&mut self) {
-        let Some(session) = self.session.take() else { return };
-        if self.sound {
-            self.pool.idle().push(Idle { session, since: Instant::now() });
-        } else {
-            drop(session.connection.detach());
-        }
+        self.give_back();
     }
 }
 

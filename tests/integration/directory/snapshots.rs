@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::copy::Copy;
 use super::{GrpcClient, World};
+use crate::harness::locked::Locked;
 use crate::harness::{Client, TestServer, on_both_engines};
 use crate::scim::client::{ScimClient, Tenant};
 
@@ -80,7 +81,38 @@ async fn follow(copy: &mut Copy, client: &mut GrpcClient, organization: &str) {
     }
 }
 
+/// Has all of them taken at the same time, each through a connection of its own, while none
+/// gets on; how many are then begun.
+async fn begun_at_once(server: &TestServer, worlds: &[World], of_each: usize) -> Option<i64> {
+    let locked = Locked::table(server, "scim_users").await;
+    let mut snapshots = JoinSet::new();
+    for world in worlds {
+        for _ in 0..of_each {
+            let mut client = world.grpc().await;
+            let organization = world.organization.to_string();
+            snapshots.spawn(async move { Copy::of_snapshot(&mut client, &organization).await });
+        }
+    }
+    let begun = locked.waiting().await;
+    locked.release().await;
+    for snapshot in snapshots.join_all().await {
+        assert_eq!(snapshot.configurations.len(), 1);
+    }
+    begun
+}
+
 on_both_engines! {
+    async fn few_snapshots_are_taken_at_once_whatever_threads_serve(server: TestServer) {
+        let mut worlds = Vec::new();
+        for _ in 0..5 {
+            worlds.push(World::new(&server).await);
+        }
+        let of_one = begun_at_once(&server, &worlds[..1], 4).await;
+        assert!(of_one.is_none_or(|begun| begun == 1), "{of_one:?}");
+        let of_several = begun_at_once(&server, &worlds, 1).await;
+        assert!(of_several.is_none_or(|begun| begun == 3), "{of_several:?}");
+    }
+
     async fn a_snapshot_and_the_events_behind_it_are_the_directory(server: TestServer) {
         let world = World::new(&server).await;
         let doomed = Tenant::new(&server, world.organization).await;
