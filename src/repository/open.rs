@@ -52,8 +52,8 @@ impl Repository {
                     .statement_cache_capacity(STATEMENTS);
                 // One is open; should the database be gone without a word, sqlx waits long
                 // for the one that a check has given up.
-                let schema = connect(postgres(POSTGRES_CONNECTIONS, &server)).await?;
-                let mut options = postgres(POSTGRES_CONNECTIONS, &server);
+                let schema = connect(postgres(&server)).await?;
+                let mut options = postgres(&server);
                 // What was opened here would wake this runtime, see `Pool`.
                 options.connect_lazy(true);
                 let source = connect(options).await?.get_postgres_connection_pool().clone();
@@ -165,12 +165,12 @@ async fn connect_first(options: &ConnectOptions) -> Result<DatabaseConnection> {
     }
 }
 
-fn postgres(connections: usize, server: &PgConnectOptions) -> ConnectOptions {
+fn postgres(server: &PgConnectOptions) -> ConnectOptions {
     let server = server.clone();
     // SeaORM logs the URL that it is given, and quotes it in errors.
     let mut options = ConnectOptions::new("postgres:");
     options
-        .max_connections(at_most(connections))
+        .max_connections(at_most(POSTGRES_CONNECTIONS))
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
         .map_sqlx_postgres_opts(move |_| server.clone().disable_statement_logging());
     options

@@ -4,7 +4,8 @@
 //! in the thread that reads its connection, so that threads neither wake one another nor
 //! take tasks from one another: on two cores that was a fifth of the time of a read
 //! (docs/performance.md). In return a connection has no more than one core, and what
-//! computes for long keeps the others of its thread waiting.
+//! computes for long keeps the others of its thread waiting, and new ones when it is
+//! that thread's turn to take them.
 
 use std::convert::Infallible;
 use std::future::pending;

@@ -18,6 +18,11 @@ async fn serving(server: &TestServer, threads: &str) -> Process {
     Process::start(command).await
 }
 
+/// A client of the process, with a connection of its own.
+fn client(tenant: &Tenant, server: &TestServer, process: &Process) -> ScimClient {
+    ScimClient::at(&tenant.scim.base, &tenant.scim.token).at_url(server, &process.url)
+}
+
 /// Each thread that serves, and for how long it has run.
 fn run_times(process: &Process) -> BTreeMap<String, Duration> {
     let tasks = fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
@@ -46,10 +51,8 @@ on_both_engines! {
         let before = run_times(&process);
         assert_eq!(before.keys().collect::<Vec<_>>(), ["serve-0", "serve-1", "serve-2"]);
         for _ in 0..3 {
-            // Each client has a connection of its own, and asks for more than a thread does
-            // of its own.
-            let client = ScimClient::at(&tenant.scim.base, &tenant.scim.token);
-            let client = client.at_url(&server, &process.url);
+            let client = client(&tenant, &server, &process);
+            // More than a thread does of its own.
             for _ in 0..40 {
                 client.read("/Users").await;
             }
@@ -65,8 +68,7 @@ on_both_engines! {
         let process = serving(&server, "40").await;
         let mut clients = Vec::new();
         for place in 0..80 {
-            let client = ScimClient::at(&tenant.scim.base, &tenant.scim.token);
-            let client = client.at_url(&server, &process.url);
+            let client = client(&tenant, &server, &process);
             let user = format!("user-{place}");
             client.make_user(&user).await;
             clients.push((client, user));

@@ -41,7 +41,7 @@ use super::rows::FromRow;
 const PATIENCE: Duration = Duration::from_millis(10);
 /// How often everybody else has a turn before a round asks: whose request has come
 /// already asks in a moment, too, and whom the last round has answered is often back by
-/// then. Where nothing else is to be done, this takes no time.
+/// then. Where nothing else is to be done, a turn is a look at the sockets.
 const TURNS: usize = 2;
 /// How many are asked for by one statement.
 const LARGEST: usize = 64;

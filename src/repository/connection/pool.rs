@@ -137,7 +137,6 @@ impl<DB: Engine> Lease<DB> {
     /// nobody else wait for it.
     async fn takes(&mut self, Idle { session, since }: Idle<DB>) -> bool {
         let connection = &mut self.session.insert(session).connection;
-        self.sound = false;
         self.sound = since.elapsed() < TRUSTED_FOR || connection.ping().await.is_ok();
         if !self.sound {
             self.give_back();
